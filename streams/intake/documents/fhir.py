@@ -188,9 +188,7 @@ def _report(resource: _Json, references: References, codes: Codes) -> Report | R
     if received is None:
         return Refusal("recordedDate: must be a day; got none", RejectCode.SCHEMA)
     if not (_identifier(resource) or resource.get("id")):
-        return Refusal(
-            "identifier: an identifier or id must be stated; got none", RejectCode.SCHEMA
-        )
+        return Refusal("identifier: it, or an id, must be stated; got none", RejectCode.SCHEMA)
     if not concept_name(event):
         return Refusal("code: must name the event; got none", RejectCode.SCHEMA)
     try:
