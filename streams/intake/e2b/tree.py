@@ -62,7 +62,7 @@ def texts(element: Element | None, path: str) -> list[str]:
 
 
 class Children(NamedTuple):
-    """The children of an element by local name: texts of those without children, and the others."""
+    """The children of an element by local name: texts of those with text alone, and the others."""
 
     texts: dict[str, str]  # the first of each name, stripped
     elements: dict[str, list[Element]]
@@ -83,8 +83,8 @@ def children(parent: Element | None) -> Children:
     elements: dict[str, list[Element]] = {}
     for child in parent if parent is not None else ():
         text = (child.text or "").strip()
-        if len(child):
-            elements.setdefault(local_name(child), []).append(child)
-        elif text:
+        if text and len(child) == 0:
             texts.setdefault(local_name(child), text)
+        else:
+            elements.setdefault(local_name(child), []).append(child)
     return Children(texts, elements)

@@ -26,7 +26,7 @@ def test_what_is_not_there_is_empty() -> None:
 def test_children_are_texts_or_elements() -> None:
     found = children(ROOT)
     assert found.texts == {"b": "one"}
-    assert found.elements == {"b": [ROOT[1]]}
+    assert found.elements == {"b": [ROOT[1], ROOT[2]]}
     assert found.first("b").texts == {"i": "!"}
-    assert [each.texts for each in found.each("b")] == [{"i": "!"}]
+    assert [each.texts for each in found.each("b")] == [{"i": "!"}, {}]
     assert found.each("z") == []
