@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas.errors import RejectCode
 from streams.intake.refusals import code_of, quoted
 
-__all__ = ["Findings"]
+__all__ = ["MessageFindings"]
 
 _MOST_SHOWN = 20  # problems of one message in its reject; more are counted
 _MOST_UNMAPPED = 1_000  # different unmapped values of one message
@@ -19,7 +19,7 @@ _SHOWN = 20  # characters of an unmapped value
 _Code = TypeVar("_Code", bound=StrEnum)
 
 
-class Findings:
+class MessageFindings:
     """Problems of one message, each with the element that has it, and values without a place.
 
     A message with a problem is rejected. An unmapped value is unknown in the report.

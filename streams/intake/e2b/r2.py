@@ -20,7 +20,7 @@ from schemas.vocabulary import (
     VerificationState,
 )
 from streams.intake.e2b.codes import CRITERIA_R2, KINDS, QUALIFICATIONS, REPORT_TYPES, REVISIONS
-from streams.intake.e2b.findings import Findings
+from streams.intake.e2b.findings import MessageFindings
 from streams.intake.e2b.r2_patient import (
     REACTION_TERM,
     country_of,
@@ -57,7 +57,7 @@ _ELEMENTS = {
 }
 
 
-def read_r2(message: Element, findings: Findings) -> Report | None:
+def read_r2(message: Element, findings: MessageFindings) -> Report | None:
     """Read a message; None if an element breaks a rule, which `findings` then names."""
     try:
         return _report(message, findings)
@@ -66,7 +66,7 @@ def read_r2(message: Element, findings: Findings) -> Report | None:
         return None
 
 
-def _report(message: Element, findings: Findings) -> Report | None:
+def _report(message: Element, findings: MessageFindings) -> Report | None:
     parts = children(message)
     values = parts.texts
     patient = parts.first("patient")
@@ -114,7 +114,9 @@ def _sender(message: Element, parts: Children) -> str:
     return text_of(message.getparent(), "ichicsrmessageheader/messagesenderidentifier").strip()
 
 
-def _received(values: Mapping[str, str], findings: Findings) -> tuple[date | None, date | None]:
+def _received(
+    values: Mapping[str, str], findings: MessageFindings
+) -> tuple[date | None, date | None]:
     days = []
     for name, number in (("receivedate", "A.1.6"), ("receiptdate", "A.1.7")):
         text = values.get(name, "")
@@ -124,7 +126,7 @@ def _received(values: Mapping[str, str], findings: Findings) -> tuple[date | Non
     return days[0], days[1]
 
 
-def _revision(values: Mapping[str, str], findings: Findings) -> Revision | None:
+def _revision(values: Mapping[str, str], findings: MessageFindings) -> Revision | None:
     code = values.get("casenullification", "")
     kind = findings.mapped("casenullification (A.1.13)", REVISIONS, code)
     if kind is None:
@@ -137,7 +139,7 @@ def _revision(values: Mapping[str, str], findings: Findings) -> Revision | None:
     return Revision(kind=kind, reason=reason)
 
 
-def _identity(parts: Children, sender: str, findings: Findings) -> dict[str, Any]:
+def _identity(parts: Children, sender: str, findings: MessageFindings) -> dict[str, Any]:
     """Return the fields that identify a case and order its messages.
 
     Messages of a case, of either release, are ordered by the day of receipt, so every one is
@@ -161,7 +163,7 @@ def _identity(parts: Children, sender: str, findings: Findings) -> dict[str, Any
     }
 
 
-def _faers_identity(parts: Children, findings: Findings) -> dict[str, Any]:
+def _faers_identity(parts: Children, findings: MessageFindings) -> dict[str, Any]:
     """Return the fields that identify a FAERS case, as its files in ASCII do."""
     values = parts.texts
     case, version = values.get("safetyreportid", ""), values.get("safetyreportversion", "1")
@@ -193,7 +195,7 @@ def _other_ids(parts: Children) -> tuple[OtherId, ...]:
     return tuple(found)
 
 
-def _reporter(parts: Children, findings: Findings) -> Reporter:
+def _reporter(parts: Children, findings: MessageFindings) -> Reporter:
     values, source = parts.texts, parts.first("primarysource").texts
     code = source.get("qualification", "")
     qualification = findings.mapped("qualification (A.2.1.4)", QUALIFICATIONS, code)

@@ -17,7 +17,7 @@ from streams.intake.e2b.codes import (
     ROUTES_R2,
     SEXES,
 )
-from streams.intake.e2b.findings import Findings
+from streams.intake.e2b.findings import MessageFindings
 from streams.intake.e2b.tree import Children
 from streams.intake.e2b.values import age_in_years, stated, weight_in_kg, years_between
 from streams.intake.faers.layout import substances_of
@@ -35,7 +35,9 @@ _MOST_DAYS = 6  # digits of a number of days
 _RECURRED = {"1": True, "2": False}
 
 
-def country_of(values: Mapping[str, str], name: str, number: str, findings: Findings) -> str | None:
+def country_of(
+    values: Mapping[str, str], name: str, number: str, findings: MessageFindings
+) -> str | None:
     """Return the code of a country; one that is no country is counted as unmapped."""
     text = values.get(name, "")
     code = country_code(text[:_LONGEST_COUNTRY])
@@ -44,7 +46,9 @@ def country_of(values: Mapping[str, str], name: str, number: str, findings: Find
     return code
 
 
-def read_patient(patient: Children, reactions: tuple[Reaction, ...], findings: Findings) -> Patient:
+def read_patient(
+    patient: Children, reactions: tuple[Reaction, ...], findings: MessageFindings
+) -> Patient:
     """Read the patient; without an age at onset, it is that between birth and first reaction."""
     values = patient.texts
     years = age_in_years(values.get("patientonsetage", ""), values.get("patientonsetageunit", ""))
@@ -65,7 +69,7 @@ def read_patient(patient: Children, reactions: tuple[Reaction, ...], findings: F
     )
 
 
-def read_reactions(patient: Children, findings: Findings) -> tuple[Reaction, ...]:
+def read_reactions(patient: Children, findings: MessageFindings) -> tuple[Reaction, ...]:
     """Read the reactions by their preferred term, else by their lowest level term."""
     reactions = []
     for number, reaction in enumerate(patient.each("reaction"), start=1):
@@ -104,7 +108,7 @@ def _onset_days(values: Mapping[str, str]) -> int | None:
 
 
 def read_drugs(
-    patient: Children, findings: Findings, *, of_faers: bool, is_required: bool
+    patient: Children, findings: MessageFindings, *, of_faers: bool, is_required: bool
 ) -> tuple[Product, ...]:
     """Read the drugs of a case.
 
@@ -153,7 +157,7 @@ def _substances(drug: Children, name: str | None, *, of_faers: bool) -> tuple[st
     return found or ((name,) if name else ())
 
 
-def _details(values: Mapping[str, str], findings: Findings) -> dict[str, Any]:
+def _details(values: Mapping[str, str], findings: MessageFindings) -> dict[str, Any]:
     route = values.get("drugadministrationroute", "")
     action = values.get("actiondrug", "")
     return {

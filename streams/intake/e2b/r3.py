@@ -34,7 +34,7 @@ from streams.intake.e2b.codes import (
     REVISIONS,
     SEXES,
 )
-from streams.intake.e2b.findings import Findings
+from streams.intake.e2b.findings import MessageFindings
 from streams.intake.e2b.r3_drugs import onset_days, read_drugs, relatedness_of, roles_of
 from streams.intake.e2b.r3_elements import (
     CASE_IDS,
@@ -77,7 +77,7 @@ _ELEMENTS = {
 }
 
 
-def read_r3(message: Element, findings: Findings) -> Report | None:
+def read_r3(message: Element, findings: MessageFindings) -> Report | None:
     """Read a message; None if an element breaks a rule, which `findings` then names."""
     try:
         return _report(message, findings)
@@ -86,7 +86,7 @@ def read_r3(message: Element, findings: Findings) -> Report | None:
         return None
 
 
-def _report(message: Element, findings: Findings) -> Report | None:
+def _report(message: Element, findings: MessageFindings) -> Report | None:
     event = find(message, _EVENT)
     if event is None:
         findings.refuse("C.1.1", "a message must hold an investigationEvent", None)
@@ -134,7 +134,7 @@ def _report(message: Element, findings: Findings) -> Report | None:
     )
 
 
-def _received(event: Element, findings: Findings) -> tuple[date | None, date | None]:
+def _received(event: Element, findings: MessageFindings) -> tuple[date | None, date | None]:
     days = []
     for element, path in (("C.1.4", "effectiveTime/low"), ("C.1.5", "availabilityTime")):
         text = attribute(event, path, "value")
@@ -158,7 +158,7 @@ def _message_id(
     return f"{order} {sender or ''} {own}"[:200].strip()
 
 
-def _revision(event: Element, findings: Findings) -> Revision | None:
+def _revision(event: Element, findings: MessageFindings) -> Revision | None:
     kind_of = coded(event, "subjectOf2/investigationCharacteristic", _CHARACTERISTICS)
     code = attribute(kind_of.get("3"), "value", "code")
     kind = findings.mapped("C.1.11.1", REVISIONS, code)
@@ -171,7 +171,7 @@ def _revision(event: Element, findings: Findings) -> Revision | None:
     return Revision(kind=kind, reason=reason)
 
 
-def _report_type(event: Element, findings: Findings) -> ReportType:
+def _report_type(event: Element, findings: MessageFindings) -> ReportType:
     kind_of = coded(event, "subjectOf2/investigationCharacteristic", _CHARACTERISTICS)
     code = attribute(kind_of.get("1"), "value", "code")
     return findings.mapped("C.1.3", REPORT_TYPES, code) or ReportType.UNKNOWN
@@ -210,7 +210,7 @@ def _links(event: Element) -> tuple[Link, ...]:
     )
 
 
-def _reporter(event: Element, findings: Findings) -> Reporter:
+def _reporter(event: Element, findings: MessageFindings) -> Reporter:
     """Return the primary source for regulatory purposes (C.2.r.5), else the first one."""
     sources = [
         relation
@@ -233,7 +233,9 @@ def _reporter(event: Element, findings: Findings) -> Reporter:
     )
 
 
-def _country(element: Element | None, path: str, name: str, findings: Findings) -> str | None:
+def _country(
+    element: Element | None, path: str, name: str, findings: MessageFindings
+) -> str | None:
     text = attribute(element, path, "code")
     code = country_code(text[:_LONGEST_COUNTRY])
     if text and code is None:
@@ -241,7 +243,9 @@ def _country(element: Element | None, path: str, name: str, findings: Findings) 
     return code
 
 
-def _patient(role: Element | None, reactions: tuple[Reaction, ...], findings: Findings) -> Patient:
+def _patient(
+    role: Element | None, reactions: tuple[Reaction, ...], findings: MessageFindings
+) -> Patient:
     observed = coded(role, "subjectOf2/observation", OBSERVATIONS)
     person = find(role, "player1")
     age = find(observed.get("3"), "value")
@@ -260,7 +264,7 @@ def _patient(role: Element | None, reactions: tuple[Reaction, ...], findings: Fi
     )
 
 
-def _age_group(value: Element | None, findings: Findings) -> AgeGroup | None:
+def _age_group(value: Element | None, findings: MessageFindings) -> AgeGroup | None:
     if value is None:
         return None
     if value.get("nullFlavor"):
@@ -268,7 +272,7 @@ def _age_group(value: Element | None, findings: Findings) -> AgeGroup | None:
     return findings.mapped("D.2.3", AGE_GROUPS, value.get("code", ""))
 
 
-def _weight(value: Element | None, findings: Findings) -> float | None:
+def _weight(value: Element | None, findings: MessageFindings) -> float | None:
     text = attribute(value, "", "value")
     weight = weight_in_kg(text)
     if text and weight is None:
@@ -277,7 +281,7 @@ def _weight(value: Element | None, findings: Findings) -> float | None:
 
 
 def _reactions(
-    role: Element | None, days: Mapping[str, int], findings: Findings
+    role: Element | None, days: Mapping[str, int], findings: MessageFindings
 ) -> tuple[tuple[Reaction, ...], tuple[Seriousness, ...], str | None, bool]:
     """Return the reactions, and of all of them: criteria, first country, medical confirmation."""
     reactions: list[Reaction] = []
@@ -314,7 +318,10 @@ def _terms(role: Element | None) -> dict[str, str]:
 
 
 def _reaction(
-    observation: Element, details: Mapping[str, Element], n_days: int | None, findings: Findings
+    observation: Element,
+    details: Mapping[str, Element],
+    n_days: int | None,
+    findings: MessageFindings,
 ) -> Reaction | None:
     value = find(observation, "value")
     code = attribute(value, "", "code").strip()

@@ -9,7 +9,7 @@ from schemas.product import Product, Relatedness, normalise_lot
 from schemas.vocabulary import ActionTaken, ProductRole
 from streams.intake.dates import stated_day
 from streams.intake.e2b.codes import ACTIONS_R3, ROLES_R3
-from streams.intake.e2b.findings import Findings
+from streams.intake.e2b.findings import MessageFindings
 from streams.intake.e2b.r3_elements import is_observation
 from streams.intake.e2b.tree import Element, attribute, find, find_all, text_of, texts
 from streams.intake.e2b.values import stated_range
@@ -40,7 +40,7 @@ def read_drugs(
     role: Element | None,
     roles: Roles,
     relatedness: Mapping[str, Sequence[Relatedness]],
-    findings: Findings,
+    findings: MessageFindings,
     *,
     is_required: bool,
 ) -> tuple[Product, ...]:
@@ -126,7 +126,7 @@ def _uuid(element: Element | None) -> str:
     return attribute(element, "id", "root").strip().lower()
 
 
-def roles_of(event: Element, findings: Findings) -> Roles:
+def roles_of(event: Element, findings: MessageFindings) -> Roles:
     """Return the role of each drug by its identifier; the most suspicious of several."""
     given = defaultdict(set)
     for assessment in find_all(event, _ASSESSMENTS):
@@ -143,7 +143,7 @@ def _products(
     role: ProductRole,
     relatedness: tuple[Relatedness, ...],
     number: int,
-    findings: Findings,
+    findings: MessageFindings,
 ) -> Iterator[Product]:
     kind = find(drug, "consumable/instanceOfKind/kindOfProduct")
     name = clean(text_of(kind, "name"), 2000)

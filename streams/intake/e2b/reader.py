@@ -13,7 +13,7 @@ from streams.intake.archive import is_zip, open_archive
 from streams.intake.bounded import BufferedBytes, open_unpacked
 from streams.intake.e2b.content import e2b_members
 from streams.intake.e2b.documents import Document, IcsrMessage, read_messages
-from streams.intake.e2b.findings import Findings
+from streams.intake.e2b.findings import MessageFindings
 from streams.intake.e2b.r2 import read_r2
 from streams.intake.e2b.r3 import read_r3
 
@@ -77,9 +77,9 @@ def _add(unmapped: Counter[str], found: Counter[str]) -> None:
         unmapped[value if known else f"{element} (other values)"] += number
 
 
-def report_of(message: IcsrMessage) -> tuple[Report | None, Findings]:
+def report_of(message: IcsrMessage) -> tuple[Report | None, MessageFindings]:
     """Return the report of a message, or None, and what was noted of its elements."""
-    findings = Findings()
+    findings = MessageFindings()
     if message.refusal is not None:
         findings.refuse_whole(*message.refusal)
         return None, findings

@@ -7,11 +7,11 @@ from lxml import etree
 
 from schemas.rejected import Rejected
 from streams.intake.bounded import BufferedBytes
-from streams.intake.e2b.ack.answers import Answer, answer_to, batch_from
+from streams.intake.e2b.ack.answers import MessageAnswer, answer_to, batch_from
 from streams.intake.e2b.ack.release_2 import acknowledgement_r2
 from streams.intake.e2b.ack.release_3 import acknowledgement_r3
 from streams.intake.e2b.documents import ROOTS, Document, IcsrMessage, read_messages
-from streams.intake.e2b.findings import Findings
+from streams.intake.e2b.findings import MessageFindings
 from streams.intake.e2b.reader import report_of
 from streams.intake.e2b.tree import Element, local_name
 
@@ -23,11 +23,11 @@ class Acknowledgement:
     """The answers to the messages of a document, added while it is read."""
 
     document: Document
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[MessageAnswer] = field(default_factory=list)
     malformed: str | None = None
     release: int | None = None
 
-    def add(self, item: IcsrMessage, findings: Findings) -> None:
+    def add(self, item: IcsrMessage, findings: MessageFindings) -> None:
         """Add the answer to a message: it is accepted if it has no problem."""
         self.release = self.release or item.release
         self.answers.append(answer_to(item, findings))

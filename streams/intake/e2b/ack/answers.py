@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from streams.intake.e2b.documents import Document, IcsrMessage
-from streams.intake.e2b.findings import Findings
+from streams.intake.e2b.findings import MessageFindings
 from streams.intake.e2b.r3_elements import CASE_IDS, identifier
 from streams.intake.e2b.tree import Element, attribute, children, find, find_all
 
-__all__ = ["Answer", "BatchIdentity", "answer_to", "batch_from"]
+__all__ = ["BatchIdentity", "MessageAnswer", "answer_to", "batch_from"]
 
 _MOST_TEXT = 250  # characters of a comment: the limit of ACK.B.r.7 and of `errormessagecomment`
 _MOST_NUMBER = 200  # characters of an identifier
@@ -18,7 +18,7 @@ _BATCH_SENDER, _BATCH_RECEIVER, _BATCH = f"{CASE_IDS}.13", f"{CASE_IDS}.14", f"{
 
 
 @dataclass(frozen=True)
-class Answer:
+class MessageAnswer:
     """The answer to one message, with what identifies it to its sender."""
 
     is_accepted: bool
@@ -43,7 +43,7 @@ class BatchIdentity:
     sent: str = ""  # N.1.5, or `messagedate`
 
 
-def answer_to(message: IcsrMessage, findings: Findings) -> Answer:
+def answer_to(message: IcsrMessage, findings: MessageFindings) -> MessageAnswer:
     """Return the answer to a message: it is accepted if it has no problem."""
     is_accepted = not findings.n_problems
     if is_accepted:
@@ -58,7 +58,7 @@ def answer_to(message: IcsrMessage, findings: Findings) -> Answer:
     identity = {
         name: _shortened(text, _MOST_NUMBER) for name, text in read(message.element).items()
     }
-    return Answer(is_accepted, comment, **identity)
+    return MessageAnswer(is_accepted, comment, **identity)
 
 
 def batch_from(document: Document, release: int) -> BatchIdentity:

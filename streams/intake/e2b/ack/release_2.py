@@ -5,7 +5,7 @@ from datetime import datetime
 
 from lxml import etree
 
-from streams.intake.e2b.ack.answers import Answer, BatchIdentity
+from streams.intake.e2b.ack.answers import BatchIdentity, MessageAnswer
 from streams.intake.e2b.tree import Element
 
 __all__ = ["acknowledgement_r2"]
@@ -17,7 +17,7 @@ _ACCEPTED, _REJECTED = "01", "02"
 
 def acknowledgement_r2(
     batch: BatchIdentity,
-    answers: Sequence[Answer],
+    answers: Sequence[MessageAnswer],
     malformed: str | None,
     *,
     number: str,
@@ -59,14 +59,14 @@ def acknowledgement_r2(
     return root
 
 
-def _code(answers: Sequence[Answer], malformed: str | None) -> str:
+def _code(answers: Sequence[MessageAnswer], malformed: str | None) -> str:
     if malformed is not None and not any(answer.is_accepted for answer in answers):
         return _NOT_READ
     accepted = malformed is None and all(answer.is_accepted for answer in answers)
     return _ALL_ACCEPTED if accepted else _SOME_REJECTED
 
 
-def _report(parent: Element, answer: Answer) -> None:
+def _report(parent: Element, answer: MessageAnswer) -> None:
     report = etree.SubElement(parent, "reportacknowledgment")
     _add(report, "safetyreportid", answer.own)
     _add(report, "safetyreportversion", answer.version)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from lxml import etree
 
-from streams.intake.e2b.ack.answers import Answer, BatchIdentity
+from streams.intake.e2b.ack.answers import BatchIdentity, MessageAnswer
 from streams.intake.e2b.r3_elements import CASE_IDS
 from streams.intake.e2b.tree import Element
 
@@ -25,7 +25,7 @@ _TEXTS = {
 
 def acknowledgement_r3(
     batch: BatchIdentity,
-    answers: Sequence[Answer],
+    answers: Sequence[MessageAnswer],
     malformed: str | None,
     *,
     number: str,
@@ -69,14 +69,14 @@ def acknowledgement_r3(
     return root
 
 
-def _code(answers: Sequence[Answer], malformed: str | None) -> str:
+def _code(answers: Sequence[MessageAnswer], malformed: str | None) -> str:
     if malformed is not None and not any(answer.is_accepted for answer in answers):
         return "AR"
     accepted = malformed is None and all(answer.is_accepted for answer in answers)
     return "AA" if accepted else "AE"
 
 
-def _message(root: Element, answer: Answer, written: str) -> None:
+def _message(root: Element, answer: MessageAnswer, written: str) -> None:
     message = _child(root, "MCCI_IN000002UV01")
     _id(message, "19", answer.worldwide or answer.own)  # ACK.B.r.2: our number of the case
     _child(message, "creationTime", value=written)

@@ -3,9 +3,9 @@
 import io
 from collections.abc import Iterator
 
-from streams.intake.e2b.ack.answers import Answer, BatchIdentity, answer_to, batch_from
+from streams.intake.e2b.ack.answers import BatchIdentity, MessageAnswer, answer_to, batch_from
 from streams.intake.e2b.documents import Document, IcsrMessage, read_messages
-from streams.intake.e2b.findings import Findings
+from streams.intake.e2b.findings import MessageFindings
 from tests.support import e2b_r2, e2b_r3
 from tests.support.e2b_r3 import REPORT
 
@@ -18,10 +18,10 @@ def messages(raw: bytes) -> Iterator[IcsrMessage]:
 
 def test_a_message_of_release_3_is_identified() -> None:
     [answer] = [
-        answer_to(each, Findings())
+        answer_to(each, MessageFindings())
         for each in messages(e2b_r3.batch_of([e2b_r3.message_of(REPORT)]))
     ]
-    assert answer == Answer(
+    assert answer == MessageAnswer(
         is_accepted=True,
         comment="",
         message="M1",
@@ -35,14 +35,14 @@ def test_a_message_of_release_3_is_identified() -> None:
 
 def test_a_message_without_a_case_is_answered_too() -> None:
     text = e2b_r3.message_of(REPORT).replace("investigationEvent", "event")
-    findings = Findings()
+    findings = MessageFindings()
     findings.refuse("C.1.1", "a message must hold an investigationEvent", None)
     [answer] = [answer_to(each, findings) for each in messages(e2b_r3.batch_of([text]))]
     assert (answer.is_accepted, answer.message, answer.own) == (False, "M1", "")
 
 
 def test_texts_are_bounded() -> None:
-    findings = Findings()
+    findings = MessageFindings()
     for number in range(300):
         findings.skip(f"E.i.{number}", "x")
     fields = e2b_r2.FIELDS | {"safetyreportid": "x" * 9_999}
