@@ -12,7 +12,7 @@ from streams.console.frame.protection import PAGE_HEADERS
 from streams.console.frame.rendering import open_frame
 from streams.console.frame.texts import texts_in
 
-__all__ = ["RefusedForm", "failed", "refused_form", "refused_request", "wrong_address"]
+__all__ = ["failed", "refused_request", "wrong_address"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -20,14 +20,6 @@ _LOG = logging.getLogger(__name__)
 def wrong_address(request: Request, error: Exception) -> HTMLResponse:
     """Answer an address whose parameters cannot be."""
     return _problem(request, str(error), "/desk", HTTPStatus.BAD_REQUEST)
-
-
-def refused_form(request: Request, error: Exception) -> HTMLResponse:
-    """Answer a form that was refused; nothing was recorded."""
-    if not isinstance(error, RefusedForm):
-        raise error
-    t = texts_in(open_frame(request).language)
-    return _problem(request, t(error.text), error.back, HTTPStatus.BAD_REQUEST)
 
 
 def refused_request(request: Request, error: Exception) -> HTMLResponse:

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from schemas.alert import Alert
 from schemas.decision import SignalState, SignatureMeaning
-from streams.console.frame.problem_pages import RefusedForm
-from streams.console.frame.rendering import Frame, TheFrame
+from streams.console.frame.forms import CheckedFrame
+from streams.console.frame.rendering import Frame
 from streams.console.signal.asked import AskedSignal, asked_signal
 from streams.console.signal.decision_form import Typed, decision_form, problems_of
 from streams.console.signal.difference import difference
@@ -31,10 +31,9 @@ Field = Annotated[str, Form()]
 
 @router.post("/decisions")
 def decide(
-    frame: TheFrame,
+    frame: CheckedFrame,
     key: str,
     alert_id: Field,
-    token: Field,
     seen: Annotated[int, Form(ge=0)],
     to: Field = "",
     reason: Field = "",
@@ -45,9 +44,6 @@ def decide(
 ) -> Response:
     """Log a decision on a revision, then show the entry; refuse it if something came first."""
     asked = asked_signal(frame.desk, frame.tier, key)
-    if not frame.sessions.accepts(frame.session, token):
-        msg = "frame.wrong_form"
-        raise RefusedForm(msg, addresses(asked)["address"])
     if Scope.DECISIONS_WRITE not in frame.who.scopes:
         raise HTTPException(HTTPStatus.FORBIDDEN, "the reader must have the right to decide")
     typed = Typed(
