@@ -16,8 +16,8 @@ from streams.console.map.explorer import Axis, explored, found_names, is_now
 from streams.console.map.live_map import LiveMaps, MapSignal, latest_on
 from streams.console.map.map_facts import agreement, calendar, changed_marks, heat, marks
 from streams.console.map.map_view import AskedMap, MapView
-from streams.core.wording.catalogue import catalogue
-from streams.core.wording.names import plain_product_name, rule_name
+from streams.core.wording.catalogue import Language, capitalised, catalogue
+from streams.core.wording.names import event_name, plain_product_name, rule_name
 from streams.figures.calendar_days import calendar_days
 from streams.figures.heat_map import heat_step
 from streams.figures.marks.interval_cell import interval_axis
@@ -83,13 +83,22 @@ def explorer_page(
     values = {
         "axis": axis,
         "explored": found,
-        "full_name": plain_product_name(found.label, frame.language)
-        if axis is Axis.PRODUCTS
-        else found.label,
+        "full_name": capitalised(_name(axis, found.label, frame.language)),
+        "other_name": lambda name: _name(_OTHER[axis], name, frame.language),
         "head_axis": interval_axis(language=frame.language.value),
         **_shared(frame, view, day),
     }
     return frame.page("map/explorer.html.j2", "map", values)
+
+
+def _name(axis: Axis, name: str, language: Language) -> str:
+    """Return the name of a product or event in words."""
+    if axis is Axis.PRODUCTS:
+        return plain_product_name(name, language)
+    return event_name(name, language)
+
+
+_OTHER = {Axis.PRODUCTS: Axis.EVENTS, Axis.EVENTS: Axis.PRODUCTS}
 
 
 def _revisions(frame: Frame) -> list[MapSignal]:

@@ -42,12 +42,15 @@ class Headings:
         The finding as a sentence.
     lede
         What happened when, and what was counted.
+    sentence
+        The alert in plain words; empty of a rumour or series, whose ledger says more.
     caveat
         What the page does not show.
     """
 
     title: str
     lede: str
+    sentence: str
     caveat: str
 
 
@@ -75,18 +78,18 @@ def headings(
     main = asked.main
     if asked.tier is Tier.PUBLIC and main is not None:
         copy = main.latest
-        return Headings(copy["headline"], copy["sentence"], copy["caveat"])
+        return Headings(copy["headline"], "", "", copy["caveat"])
     alert = None if main is None else safety_alert_of(main.latest)
     caveat = "" if alert is None else safety_texts(alert, language).caveat
     rumour = _rumour(asked)
     if rumour is not None:
         parts = [*_steps(rumour, words), _within(pairs, words)]
-        return Headings(_rumour_title(rumour, words), words.sentences(parts), caveat)
+        return Headings(_rumour_title(rumour, words), words.sentences(parts), "", caveat)
     assert alert is not None
     texts = safety_texts(alert, language)
     title = _cluster_title(asked, alert, words) or texts.headline
     shared = words.sentences([_shared(asked, words)])
-    return Headings(title, " ".join(filter(None, [shared, texts.sentence])), caveat)
+    return Headings(title, shared, texts.sentence, caveat)
 
 
 def _rumour(asked: AskedSubject) -> _Rumour | None:

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BeforeValidator
 
 from schemas.vocabulary import VerificationState
+from streams.console.frame.forms import CheckedFrame, FormRefused
 from streams.console.frame.rendering import Frame, TheFrame
 from streams.console.safety.known_copies import page_day
 from streams.console.safety.lot_table import By
@@ -19,6 +20,7 @@ from streams.console.safety.safety_subjects import other_subjects
 from streams.console.safety.statement import Draft, InvalidStatement, notice_of, state_after
 from streams.console.safety.subject import AskedSubject, asked_subject
 from streams.console.safety.subject_page import StatementForm, may_state, subject_values
+from streams.delivery.api.tokens import Scope
 
 __all__ = ["router"]
 
@@ -81,9 +83,8 @@ def rumour_page(
 
 @router.post("/rumours/{subject}/statements", response_model=None)
 def add_statement(
-    frame: TheFrame,
+    frame: CheckedFrame,
     subject: str,
-    token: Typed = "",
     step: Annotated[str, Form(pattern="^(name|add)$")] = "name",
     follows: Typed = "",
     by: Typed = "",
@@ -99,8 +100,6 @@ def add_statement(
 
     It is added only if that state was named before, and still follows.
     """
-    if not frame.sessions.accepts(frame.session, token):
-        raise HTTPException(HTTPStatus.FORBIDDEN, "the form must be of this session")
     form = {
         "by": by,
         "reporter": reporter,
@@ -125,7 +124,7 @@ def _stated(frame: Frame, subject: str, draft: Draft, follows: str | None) -> Re
     """
     asked = _asked(frame, subject, None)
     if not may_state(frame, asked):
-        raise HTTPException(HTTPStatus.FORBIDDEN, "the reader must have verifications:write")
+        raise FormRefused(frame, "frame.refused_scope", detail=Scope.VERIFICATIONS_WRITE)
     service, record = frame.desk.service, frame.desk.safety
     assert service.notices is not None
     assert record is not None

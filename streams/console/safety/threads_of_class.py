@@ -56,7 +56,7 @@ def _lane(signal: KnownSignal, acts: list[tuple[date, str]], words: PageWords) -
         if copy["verification"] is not None:
             state = VerificationState(copy["verification"])
             if not statements or statements[-1].state is not state:
-                statements.append(Statement(day_of(copy), state))
+                statements.append(Statement(day_of(copy), state, words.state(state)))
         n = _counted(signal.category, copy)
         if not steps or steps[-1].n != n:
             steps.append(CountedStep(day_of(copy), n, VerificationState.VALID_ICSR))
