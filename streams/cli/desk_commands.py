@@ -105,7 +105,7 @@ def desk_command(
     owner_only_folder(folder)
     last = parse_day(until, "--until")
     with ExitStack() as opened:
-        # The port first: a replay of minutes for an address in use would be in vain.
+        # The port first: a replay takes minutes, and an address in use would waste them.
         listening = opened.enter_context(closing(_listening(port)))
         service = _service(folder)
         intake = Intake(sources=tuple(path.name for path in sources), replayed=True)

@@ -62,7 +62,7 @@ class Desk:
     suppressed
         Suppressed changes of a replay; None on a server that reads alerts alone.
     gate
-        Where readers sign in; None on loopback, where whoever opens the page is the reader.
+        Where readers sign in; None on loopback, where the one who opens the page is the reader.
     hosts
         Values of `Host` that are answered.
     """
