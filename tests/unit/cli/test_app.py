@@ -107,7 +107,7 @@ def test_a_closed_pipe_is_not_an_error() -> None:
 
 def test_every_command_has_the_same_help_alone_and_among_all() -> None:
     among_all = {name: _help_of(command_line(), name) for name in _commands(command_line())}
-    assert len(among_all) == 28
+    assert len(among_all) == 29
     for name, said in among_all.items():
         assert _help_of(command_line(name), name) == said
     assert set(_commands(command_line("no such command"))) == set(among_all)
@@ -156,5 +156,5 @@ def test_the_version_is_that_of_the_distribution() -> None:
 def test_every_command_is_in_one_panel_of_the_help() -> None:
     app = command_line()
     panels = [each.rich_help_panel for each in [*app.registered_commands, *app.registered_groups]]
-    assert len(panels) == 28
+    assert len(panels) == 29
     assert all(isinstance(panel, str) for panel in panels)
