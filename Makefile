@@ -62,6 +62,7 @@ bench: $(BENCH)/.ready  ## speed, latency and memory, beside peers and raw ceili
 	$(BENCH)/bin/python -m benchmarks.scoring --pairs 5000000
 	$(BENCH)/bin/python -m benchmarks.gps --peer-python $(BENCH)/bin/python
 	$(BENCH)/bin/python -m benchmarks.safe_test
+	$(BENCH)/bin/python -m benchmarks.e2b --gigabytes 1
 
 attack: $(VENV)/.dev  ## hostile receivers, half-open connections and floods for five minutes; ATTACK="--seconds 60 ..."
 	$(BIN)/python -W ignore -m tests.attacks $(ATTACK)
