@@ -16,6 +16,7 @@ __all__ = [
     "Preparation",
     "Product",
     "Quality",
+    "Relatedness",
     "SourceMaterial",
     "in_other_letters",
     "normalise_lot",
@@ -140,6 +141,23 @@ class DiscontinuationAdvice(Message):
     on: date | None = Field(default=None, description="Day of the advice; null if not stated.")
 
 
+class Relatedness(Message):
+    """An assessment whether the product caused a reaction (ICH E2B(R3) G.k.9.i.2), as stated."""
+
+    reaction: str = Field(
+        min_length=1, max_length=500, description="Term of the reaction that was assessed."
+    )
+    source: str | None = Field(
+        default=None, max_length=200, description="Who assessed it (G.k.9.i.2.r.1)."
+    )
+    method: str | None = Field(
+        default=None, max_length=200, description="Method of assessment (G.k.9.i.2.r.2)."
+    )
+    result: str = Field(
+        min_length=1, max_length=200, description="Result, in the source's words (G.k.9.i.2.r.3)."
+    )
+
+
 class Product(Message):
     """One product of the case."""
 
@@ -203,6 +221,11 @@ class Product(Message):
     )
     rechallenge: bool | None = Field(
         default=None, description="Whether it came back on restarting; null if unknown."
+    )
+    relatedness: tuple[Relatedness, ...] = Field(
+        default=(),
+        max_length=500,
+        description="Assessments whether it caused a reaction. They decide no count.",
     )
     discontinuation_advised: DiscontinuationAdvice | None = Field(
         default=None, description="Advice to stop, and whose."

@@ -39,7 +39,9 @@ _REACTION_TEXTS = (
     *("term", "verbatim", "code", "dictionary", "dictionary_version"),
     *("baseline_disease", "organism"),
 )
-_ALLOWED_TEXT = 7_300, 3_320  # characters of a product and of a reaction, if each text is full
+_ASSESSMENT_TEXTS = "reaction", "source", "method", "result"
+# Characters of a product, a reaction and an assessment of relatedness, if each text is full.
+_ALLOWED_TEXT = 7_300, 3_320, 1_100
 
 
 def broken_limit(report: Any) -> str | None:
@@ -63,10 +65,13 @@ def broken_limit(report: Any) -> str | None:
         lots = {normalise_lot(product.lot) for product in products} - {None}
         if len(lots) > MOST_LOTS:
             return f"at most {MOST_LOTS} different lots are read; got {len(lots)}"
-    of_product, of_reaction = _ALLOWED_TEXT
+    of_product, of_reaction, of_assessment = _ALLOWED_TEXT
     names_size = sum(map(len, names))
-    if len(products) * of_product + len(reactions) * of_reaction + names_size > MOST_TEXT:
-        size = names_size + _size(products, _PRODUCT_TEXTS) + _size(reactions, _REACTION_TEXTS)
+    assessed = [each for product in products for each in product.relatedness]
+    most = len(products) * of_product + len(reactions) * of_reaction
+    if most + len(assessed) * of_assessment + names_size > MOST_TEXT:
+        size = names_size + _size(assessed, _ASSESSMENT_TEXTS)
+        size += _size(products, _PRODUCT_TEXTS) + _size(reactions, _REACTION_TEXTS)
         if size > MOST_TEXT:
             return f"products and reactions must have at most {MOST_TEXT} characters; got {size}"
     return None

@@ -11,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 
 from tests.support.cli import COMMAND
+from tests.support.hostile_documents import HOSTILE_DOCUMENTS
 from tests.support.hostile_files import (
     DENSE,
     GIB,
@@ -21,6 +23,8 @@ from tests.support.hostile_files import (
     MIB,
     Make,
     cut,
+    e2b_message,
+    e2b_of,
     faers,
     file_of,
     lines_of,
@@ -47,6 +51,13 @@ _NO_COLUMNS = "the first line must name"
 _TOO_TIGHT = "must be packed at most 200 times"
 _NO_ZIP = "must be a whole zip file"
 _NO_ROW = "a row must have 29 fields"
+_NO_ENTITY = "a message must hold no entity reference; got &"
+_NOT_WELL_FORMED = "the document must be well-formed XML within the limits of its parser"
+_LAUGHS = b'<!ENTITY l0 "lol">' + b"".join(
+    b'<!ENTITY l%d "%s">' % (level, b"&l%d;" % (level - 1) * 10) for level in range(1, 11)
+)
+_NOT_CLOSED = e2b_message(case=b"A").replace(b"</safetyreport>", b"")
+_FIRST_DRUG, _, _ = e2b_message(case=b"A").partition(b"<drug>")
 _QUOTED = b'9,07/02/1990,,,,,,,"'
 _SHORT_LINES = DENSE[:6_000] + b"\n" + (b"x" * 63 + b"\n") * 16_000  # a MiB
 
@@ -190,6 +201,108 @@ HOSTILE = (
     Hostile("a link to an endless device", link_to("/dev/zero"), "must be a file; got a device"),
     Hostile("a link to itself", link_to("reports.jsonl"), "must be a file; got a link to itself"),
     Hostile("a named pipe", named_pipe, "must be a file; got a named pipe"),
+    Hostile(
+        "E2B: an external entity, a file",
+        e2b_of(
+            [e2b_message(case=b"A", drug=b"&x;")],
+            document_type=b'<!ENTITY x SYSTEM "file:///etc/passwd">',
+        ),
+        *(_NO_ENTITY, 1),
+    ),
+    Hostile(
+        "E2B: external entities of a parameter and a document type, on the network",
+        e2b_of(document_type=b'<!ENTITY % x SYSTEM "http://192.0.2.1/x.dtd"> %x;'),
+        *("cases counted", 0),
+    ),
+    Hostile(
+        "E2B: 10,000,000,000 entities in a text",
+        e2b_of([e2b_message(case=b"A", drug=b"&l10;")], document_type=_LAUGHS),
+        *(_NOT_WELL_FORMED, 1),
+    ),
+    Hostile(
+        "E2B: 10,000,000,000 entities in an attribute",
+        e2b_of([e2b_message(case=b"A", drug=b'<b a="&l10;"/>')], document_type=_LAUGHS),
+        *(_NOT_WELL_FORMED, 1),
+    ),
+    Hostile(
+        "E2B: elements nested 1,000,000 deep",
+        e2b_of([_FIRST_DRUG, b"<a>" * 1_000_000]),
+        *(_NOT_WELL_FORMED, 1),
+    ),
+    Hostile(
+        "E2B: a message of 32 MiB",
+        e2b_of([_FIRST_DRUG, *[b"<a/>" * (MIB // 4)] * 32, b"</patient></safetyreport>"]),
+        *("a message must have at most 4194304 bytes without attachments", 1),
+    ),
+    Hostile(
+        "E2B: a message of 1 GiB",
+        e2b_of([_FIRST_DRUG, *[b"<a/>" * (MIB // 4)] * 1_024, b"</patient></safetyreport>"]),
+        *("a message of more than 67108864 bytes", 1),
+    ),
+    Hostile(
+        "E2B: a text of 1 GiB",
+        e2b_of([_FIRST_DRUG, b"<summary>", *[b"x" * MIB] * 1_024]),
+        *(_NOT_WELL_FORMED, 1),
+    ),
+    Hostile(
+        "E2B: an attribute of 1 GiB",
+        e2b_of([_FIRST_DRUG, b'<a b="', *[b"<x>" * (MIB // 3)] * 1_024]),
+        *("a tag of more than 8388608 bytes", 1),
+    ),
+    Hostile(
+        "E2B: a million attributes",
+        e2b_of([_FIRST_DRUG, b"<a", *(b' a%d=""' % number for number in range(1_000_000))]),
+        *(_NOT_WELL_FORMED, 1),
+    ),
+    Hostile(
+        "E2B: a million names",
+        e2b_of([_FIRST_DRUG, *(b"<a%d/>" % number for number in range(1_000_000))]),
+        *(_NOT_WELL_FORMED, 1),
+    ),
+    Hostile(
+        "E2B: 300,000 reactions without a term",
+        e2b_of([_FIRST_DRUG, b"<reaction/>" * 300_000, b"</patient></safetyreport>"]),
+        *("reaction 2 must have a MedDRA term", 1),
+    ),
+    Hostile(
+        "E2B: 1 GiB of elements between messages",
+        e2b_of([b"<a/>" * (MIB // 4)] * 1_024),
+        *("more than 4194304 bytes outside of messages", 1),
+    ),
+    Hostile(
+        "E2B: a comment of 1 GiB",
+        e2b_of([b"<!--", *[b"x" * MIB] * 1_024, b"-->"]),
+        *(_NOT_WELL_FORMED, 1),
+    ),
+    Hostile(
+        "E2B: an attachment of 9 MB",
+        e2b_of(
+            [
+                _FIRST_DRUG,
+                b'<summary><text representation="B64">' + b"QUJD" * 2_250_000,
+                b"</text></summary><drug><drugcharacterization>1</drugcharacterization>"
+                b"<medicinalproduct>zinc</medicinalproduct></drug></patient></safetyreport>",
+            ]
+        ),
+        *("cases counted", 0),
+    ),
+    Hostile(
+        "E2B: bytes that are not of the declared encoding",
+        e2b_of([e2b_message(case=b"A", drug="Café".encode("latin-1"))]),
+        *(_NOT_WELL_FORMED, 1),
+    ),
+    Hostile(
+        "E2B: an encoding that nobody knows",
+        file_of("batch.xml", [b'<?xml version="1.0" encoding="x-no"?><ichicsr>', e2b_message()]),
+        *(_NOT_WELL_FORMED, None),
+    ),
+    Hostile("E2B: a message cut off", e2b_of([_NOT_CLOSED]), *(_NOT_WELL_FORMED, 1)),
+    Hostile(
+        "E2B: gzip, packed 1,000 times",
+        e2b_of([b" " * MIB] * 512, name="batch.xml.gz"),
+        *(_NOT_WELL_FORMED, 1),
+    ),
+    *starmap(Hostile, HOSTILE_DOCUMENTS),
 )
 
 

@@ -28,6 +28,8 @@ _COMMANDS = {
         "fit": "rule_commands",
         "backtest": "rule_commands",
         "export": "export_commands",
+        "ack": "ack_commands",
+        "map": "map_commands",
     },
     "On Kafka": {
         "topics": "kafka_commands",

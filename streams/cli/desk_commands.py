@@ -90,7 +90,7 @@ def desk_command(
         config, rules=rules, screening=screening, lists=lists, negative_controls=negative_controls
     )
     with ExitStack() as opened:
-        # The port first: a replay of minutes for an address in use would be in vain.
+        # The port first: a replay takes minutes, and an address in use would waste them.
         listening = opened.enter_context(closing(_listening(port)))
         address = f"127.0.0.1:{listening.getsockname()[1]}"
         replayed = ReplayedDesk(

@@ -18,6 +18,7 @@ from streams.cli.options import (
     AgeBandsOption,
     ConfigOption,
     ListOption,
+    MappingOption,
     PolicyOption,
     PriorOption,
     RefitOption,
@@ -33,7 +34,7 @@ from streams.cli.options import (
 from streams.cli.progress import FileProgress, file_progress
 from streams.cli.replay_commands import Format
 from streams.cli.stopping import StopSignal
-from streams.cli.tables import repair_rows, summary_table
+from streams.cli.tables import repair_rows, summary_table, unmapped_rows
 from streams.cli.terminal import Console
 from streams.cli.verdict import RunVerdict
 from streams.exports.result_file import result_file
@@ -117,6 +118,7 @@ def publish(
         Format | None, typer.Option("--format", help="Format of the files; by default detected.")
     ] = None,
     release: ReleaseOption = None,
+    mapping: MappingOption = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
@@ -133,13 +135,21 @@ def publish(
     released_on = parse_day(release, "--release")
     tally: Counter[str] = Counter()
     repaired: Counter[str] = Counter()
+    unmapped: Counter[str] = Counter()
     verdict = RunVerdict("publish")
     name = source_format and source_format.value
     with file_progress([*(sources or ()), *(notices or ())]) as progress:
         for path in sources or ():
             verdict.begin(path)
-            meter = progress.begin(path)
-            items = read_source(path, name, repaired, released_on=released_on, meter=meter)
+            items = read_source(
+                path,
+                name,
+                repaired,
+                unmapped=unmapped,
+                released_on=released_on,
+                mapping=mapping,
+                meter=progress.begin(path),
+            )
             chunks = publish_source(settings, path.name, items, tally, verdict.reject)
             _follow(chunks, progress, verdict)
         for path in notices or ():
@@ -154,7 +164,8 @@ def publish(
     }
     if tally["releases"]:
         rows["releases closed"] = tally["releases"]
-    Console().print(summary_table(rows | repair_rows(repaired), "Publish"))
+    rows |= repair_rows(repaired) | unmapped_rows(unmapped)
+    Console().print(summary_table(rows, "Publish"))
     verdict.require_accepted()
     for line in verdict.remarks():
         typer.echo(line)

@@ -28,6 +28,7 @@ __all__ = [
     "ConfigOption",
     "DetectorChoice",
     "ListOption",
+    "MappingOption",
     "PolicyOption",
     "PriorOption",
     "RefitOption",
@@ -287,6 +288,13 @@ def interval_days(text: str, option: str = "--every") -> int:
     return int(match[1]) * (7 if match[2] == "w" else 1)
 
 
+MappingOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.toml",
+        help="Read any CSV or Parquet file by this mapping file; see tocsin map init.",
+    ),
+]
 ReleaseOption = Annotated[
     str | None,
     typer.Option(

@@ -24,6 +24,7 @@ from streams.cli.options import (
     ConfigOption,
     DetectorChoice,
     ListOption,
+    MappingOption,
     PolicyOption,
     PriorOption,
     RefitOption,
@@ -41,7 +42,7 @@ from streams.cli.options import (
 )
 from streams.cli.printable import printable
 from streams.cli.progress import file_progress
-from streams.cli.tables import repair_rows, summary_table
+from streams.cli.tables import repair_rows, summary_table, unmapped_rows
 from streams.cli.terminal import Console
 from streams.cli.verdict import NothingAccepted, RunVerdict
 from streams.core.counting.windows import WindowSpec
@@ -59,8 +60,16 @@ class Format(StrEnum):
     """Source formats."""
 
     NATIVE = "native"
+    ARRAY = "array"
     VAERS = "vaers"
     FAERS = "faers"
+    E2B = "e2b"
+    OPENFDA = "openfda"
+    JADER = "jader"
+    EUDRAVIGILANCE = "eudravigilance"
+    CANADA_VIGILANCE = "canada_vigilance"
+    MAUDE = "maude"
+    FHIR = "fhir"
 
 
 def register(app: typer.Typer) -> None:
@@ -72,7 +81,8 @@ def replay(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SOURCE", help="Native JSON Lines, VAERS yearly zips, FAERS quarterly zips."
+            metavar="SOURCE",
+            help="Files of any format in docs/formats, detected by content.",
         ),
     ],
     source_format: Annotated[
@@ -80,6 +90,7 @@ def replay(
         typer.Option("--format", help="Format of the files; by default detected from the content."),
     ] = None,
     release: ReleaseOption = None,
+    mapping: MappingOption = None,
     every: Annotated[
         str,
         typer.Option(
@@ -199,7 +210,7 @@ def replay(
         )
         write_counts = files.enter_context(_counts(writable(counts)))
         unread = verdict.rejected
-        feed_sources(run, sources, source_format, released_on, verdict)
+        feed_sources(run, sources, source_format, released_on, verdict, mapping)
         run.finish()
         write_counts(run)
         verdict.require_accepted()
@@ -227,6 +238,7 @@ def feed_sources(
     source_format: Format | None,
     released_on: date | None,
     verdict: RunVerdict,
+    mapping: Path | None = None,
 ) -> None:
     """Run the items of files through a replay, with a progress display."""
     name = source_format and source_format.value
@@ -237,7 +249,9 @@ def feed_sources(
                 path,
                 name,
                 run.summary.repaired,
+                unmapped=run.summary.unmapped,
                 released_on=released_on,
+                mapping=mapping,
                 meter=progress.begin(path),
             )
             for number in run.feed(path.name, items):
@@ -300,7 +314,7 @@ def _summary(run: Replay, seconds: float, notices: int, unread: int) -> object:
         f"  from {escape(printable(source))}": number
         for source, number in sorted(summary.rejected.items())
     }
-    rows |= repair_rows(summary.repaired)
+    rows |= repair_rows(summary.repaired) | unmapped_rows(summary.unmapped)
     rows["cases counted"] = summary.population["counted"]
     reasons = sorted(set(summary.population) - {"counted"})
     rows |= {f"  excluded, {reason}": summary.population[reason] for reason in reasons}

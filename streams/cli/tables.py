@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import polars as pl
 from rich import box
@@ -14,16 +15,22 @@ from schemas.priority import Priority
 from schemas.safety_alert import SafetyAlert
 from streams.cli.terminal import Console
 
+if TYPE_CHECKING:
+    from streams.runtime.operations.source_account import SourceAccount
+
 __all__ = [
     "KIND_COLOURS",
+    "account_rows",
     "alert_table",
     "due_in_words",
     "priority_text",
     "repair_rows",
     "summary_table",
+    "unmapped_rows",
     "validation_table",
 ]
 
+_MOST_UNMAPPED = 20  # different values in a summary
 KIND_COLOURS = {
     "new": "bold red",
     "strengthened": "red",
@@ -110,6 +117,17 @@ def repair_rows(repaired: Counter[str]) -> dict[str, object]:
     return rows | {f"  {kind}": number for kind, number in sorted(repaired.items()) if number}
 
 
+def unmapped_rows(unmapped: Counter[str]) -> dict[str, object]:
+    """Return the rows of a summary for values without a place in a report, most frequent first."""
+    if not unmapped:
+        return {}
+    shown = sorted(unmapped.items(), key=lambda item: (-item[1], item[0]))[:_MOST_UNMAPPED]
+    rows: dict[str, object] = {"values that a report cannot carry": unmapped.total()}
+    rows |= {f"  {escape(value)}": number for value, number in shown}
+    rest = unmapped.total() - sum(number for _, number in shown)
+    return rows | ({"  other values": rest} if rest else {})
+
+
 def summary_table(rows: Mapping[str, object], title: str) -> Table:
     """Return a table of two columns: name and value."""
     table = Table(title=title, title_justify="left", show_header=False)
@@ -118,6 +136,23 @@ def summary_table(rows: Mapping[str, object], title: str) -> Table:
     for name, value in rows.items():
         table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
     return table
+
+
+def account_rows(account: "SourceAccount") -> dict[str, object]:
+    """Return the rows of a summary for what became of the rows of a source."""
+    rows: dict[str, object] = {
+        f"rows that name a report ({account.source_format})": account.rows,
+        "  cases counted": account.counted,
+    }
+    for reason, number in sorted(account.excluded.items()):
+        rows[f"  excluded, {escape(reason)}"] = number
+    rows["  further reports of a case"] = account.further
+    for reason, number in sorted(account.left_out.items()):
+        rows[f"  left out, {escape(reason)}"] = number
+    rows |= {"  rejected": account.rejected, "  unexplained": account.unexplained}
+    if account.others_rejected:
+        rows["rejected rows of other tables"] = account.others_rejected
+    return rows | unmapped_rows(account.unmapped)
 
 
 def validation_table(checks: pl.DataFrame, console: Console) -> None:

@@ -77,7 +77,7 @@ class Desk:
     safety
         Notices and domain cases with the days they became known; None on such a server.
     gate
-        Where readers sign in; None on loopback, where whoever opens the page is the reader.
+        Where readers sign in; None on loopback, where the one who opens the page is the reader.
     hosts
         Values of `Host` that are answered.
     visits_path

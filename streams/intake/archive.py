@@ -1,11 +1,12 @@
-"""Zip archives of delimited text, read within limits on size and compression ratio."""
+"""Zip archives and folders of tables and documents, read within limits on size and ratio."""
 
 import contextlib
 import io
+import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import IO, cast
@@ -14,16 +15,21 @@ from schemas.errors import InputError
 from schemas.rejected import Rejected
 from streams.intake.bounded import (
     LIMITS,
+    BufferedBytes,
     Limits,
     MeteredFile,
     ReadMeter,
     bounded_lines,
+    open_unpacked,
     require_file,
 )
 
-__all__ = ["Archive", "open_archive"]
+__all__ = ["Archive", "UnpackedArchive", "is_zip", "open_archive", "release_of"]
 
 _CHUNK = 1 << 20  # bytes per read
+_ZIP = b"PK"
+_TEXT = (".csv", ".txt")  # suffixes of tables
+_TABLE = re.compile(r"data|vax|symptoms|demo|drug|reac|outc|rpsr|ther|indi|deleted?|_new")
 _FIRST_YEAR = 1990  # no source has files from before
 _BROKEN = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError),
@@ -33,7 +39,7 @@ _BROKEN = (
 
 
 class Archive:
-    """An open zip file whose text members can be read line by line, more than once."""
+    """An open zip file whose members can be read, line by line or not, more than once."""
 
     def __init__(self, path: Path, zipped: zipfile.ZipFile, limits: Limits) -> None:
         self.path = path
@@ -45,10 +51,13 @@ class Archive:
         matches = re.compile(pattern, re.IGNORECASE).fullmatch
         found = [
             member
-            for member in self._zipped.infolist()
+            for member in self._members()
             if matches(member.filename) and not _is_resource_fork(member.filename)
         ]
         return sorted(found, key=lambda member: (member.filename.lower(), member.filename))
+
+    def _members(self) -> list[zipfile.ZipInfo]:
+        return self._zipped.infolist()
 
     def label(self, member: zipfile.ZipInfo) -> str:
         """Return the source label of a member: `archive.zip!folder/member.txt`."""
@@ -74,10 +83,21 @@ class Archive:
             The member is over a limit, encrypted, or packed by an unknown method; or it is damaged,
             which may show only at its end: what it holds is to be used only if that is reached.
         """
+        with self.opened(member) as stream:
+            yield from bounded_lines(stream, self.label(member))
+
+    @contextlib.contextmanager
+    def opened(self, member: zipfile.ZipInfo) -> Iterator[BufferedBytes]:
+        """Open a member for reading.
+
+        Raises
+        ------
+        InputError
+            As by `lines`.
+        """
         self._require_within_limits(member)
         with self._reading(member) as stream:
-            buffered = io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
-            yield from bounded_lines(buffered, self.label(member))
+            yield io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
 
     def _require_within_limits(self, member: zipfile.ZipInfo) -> None:
         if member.file_size > self._limits.member_bytes:
@@ -125,18 +145,74 @@ class _BoundedReads(io.BufferedReader):
         return super().read(self._most if size is None or size < 0 else size)
 
 
+class UnpackedArchive(Archive):
+    """Files of a folder and its folders, and members of the zip files among them.
+
+    When a file was written says nothing of its content: copies are new.
+
+    Parameters
+    ----------
+    paths
+        The files, by their path within the folder.
+    """
+
+    def __init__(self, path: Path, paths: Mapping[str, Path], limits: Limits) -> None:
+        self.path, self._limits = path, limits
+        self._files: dict[str, tuple[zipfile.ZipInfo, Path, zipfile.ZipInfo | None]] = {}
+        for name, file in paths.items():
+            if file.suffix.lower() == ".zip":
+                with open_archive(file, limits) as archive:
+                    for inner in archive.find(".*"):
+                        found = zipfile.ZipInfo(f"{name}/{inner.filename}", inner.date_time)
+                        self._files[found.filename] = found, file, inner
+            else:
+                self._files[name] = zipfile.ZipInfo(name), file, None
+
+    def _members(self) -> list[zipfile.ZipInfo]:
+        return [found for found, _, _ in self._files.values()]
+
+    @contextlib.contextmanager
+    def opened(self, member: zipfile.ZipInfo) -> Iterator[BufferedBytes]:
+        """Open a file, or a member of a zip file, for reading.
+
+        Raises
+        ------
+        InputError
+            As by `Archive.lines`.
+        """
+        _, path, inner = self._files[member.filename]
+        if inner is None:
+            with open_unpacked(path) as stream:
+                yield stream
+            return
+        with open_archive(path, self._limits) as archive, archive.opened(inner) as stream:
+            yield stream
+
+
 @contextlib.contextmanager
 def open_archive(
     path: Path, limits: Limits = LIMITS, meter: ReadMeter | None = None
 ) -> Iterator[Archive]:
-    """Open a zip file for reading; count the bytes that are read in `meter`.
+    """Open a zip file or a folder for reading, or a file with its neighbours of the same release.
+
+    The bytes of a zip file that are read are counted in `meter`.
 
     Raises
     ------
     InputError
-        The file does not exist, is not a zip file, has a damaged directory, or is over a limit.
+        The file does not exist, has a damaged directory, or is over a limit.
     """
+    if path.is_dir():
+        yield UnpackedArchive(path, _files_of(path, limits), limits)
+        return
     require_file(path)
+    if not is_zip(path):
+        beside = {one.name: one for one in sorted(path.parent.iterdir()) if one.is_file()}
+        same = {
+            name: one for name, one in beside.items() if release_of(name) == release_of(path.name)
+        }
+        yield UnpackedArchive(path.parent, same, limits)
+        return
     with _BoundedReads(path, limits.directory_bytes, meter) as file:
         try:
             zipped = zipfile.ZipFile(file)
@@ -149,6 +225,44 @@ def open_archive(
                 msg = f"{path}: must have at most {limits.members} members; got {len(members)}"
                 raise InputError(msg)
             yield Archive(path, zipped, limits)
+
+
+def is_zip(path: Path) -> bool:
+    """Return whether a file begins as a zip archive, or is named as one."""
+    with path.open("rb") as file:
+        return file.read(len(_ZIP)) == _ZIP or path.suffix.lower() == ".zip"
+
+
+def release_of(name: str) -> str:
+    """Return what the names of the tables of one release share, in lower case.
+
+    >>> release_of("2021VAERSDATA.csv") == release_of("2021VAERSVAX.csv") == "2021vaers.csv"
+    True
+    >>> release_of("DEMO18Q1_new.txt") == release_of("drug18q1.txt")
+    True
+    """
+    return _TABLE.sub("", name.lower())
+
+
+def _beside(path: Path) -> dict[str, Path]:
+    """Return a table and its neighbours of the same release, by their names."""
+    release = release_of(path.name)
+    files = sorted(one for one in path.parent.iterdir() if release_of(one.name) == release)
+    return {one.name: one for one in files if one.is_file()}
+
+
+def _files_of(folder: Path, limits: Limits) -> dict[str, Path]:
+    """Return the regular files of a folder and its folders, by their path within it."""
+    found: dict[str, Path] = {}
+    for place, _, names in os.walk(folder):
+        for name in sorted(names):
+            path = Path(place) / name
+            if path.is_file():
+                found[path.relative_to(folder).as_posix()] = path
+        if len(found) > limits.members:
+            msg = f"{folder}: must have at most {limits.members} files; got more"
+            raise InputError(msg)
+    return dict(sorted(found.items()))
 
 
 def _is_resource_fork(name: str) -> bool:

@@ -1,9 +1,9 @@
 """Reader of delimited text: columns by name, damaged rows rejected with their bytes."""
 
 import csv
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple
 from zipfile import ZipInfo
@@ -19,10 +19,13 @@ from streams.intake.text import decode_line
 
 __all__ = [
     "DelimitedTable",
+    "Dialect",
     "Header",
     "Place",
     "Refusal",
     "Row",
+    "RowTally",
+    "csv_lines",
     "csv_table",
     "dollar_table",
     "raw_rows",
@@ -98,24 +101,85 @@ class DelimitedTable:
     rows: Iterator[Row | Rejected]
 
 
-def csv_table(archive: Archive, member: ZipInfo) -> DelimitedTable:
-    """Read quoted, comma-separated text. The line of a row is its first line."""
-    lines, where = archive.lines(member), archive.label(member)
-    try:
-        names = next(csv.reader([_first_line(lines, where)]), [])
-    except csv.Error as broken:
-        msg = f"{where}: the first line must name the columns; got {broken}"
-        raise InputError(msg) from broken
-    header = Header(_column_names(names, where), where)
-    return DelimitedTable(header, _csv_rows(_CsvLines(lines, where), header))
+@dataclass(frozen=True)
+class Dialect:
+    """How a table is written.
+
+    Parameters
+    ----------
+    names
+        Names of the columns of a table without a header; None if its first line names them.
+    rename
+        Returns the name used here of a column as written.
+    """
+
+    separator: str = ","
+    decode: Callable[[bytes], str] = decode_line
+    names: tuple[str, ...] | None = None
+    rename: Callable[[str], str] = str
 
 
-def _first_line(lines: Iterator[bytes | Rejected], where: str) -> str:
+_CSV = Dialect()
+
+
+@dataclass
+class RowTally:
+    """Rows of the tables that name reports, so that each can be accounted for.
+
+    Parameters
+    ----------
+    rows
+        Rows, damaged ones too, by the source label of their table.
+    left_out
+        Rows that gave neither a report nor a reject, by the reason.
+    """
+
+    rows: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def counted(self, table: DelimitedTable) -> Iterator[Row | Rejected]:
+        """Yield the rows of a table, and count them."""
+        for row in table.rows:
+            self.rows[table.header.where] += 1
+            yield row
+
+    def repeated(self) -> None:
+        """Count a row that is left out since an identical one was read."""
+        self.left_out["repeats another row"] += 1
+
+
+def csv_table(archive: Archive, member: ZipInfo, dialect: Dialect = _CSV) -> DelimitedTable:
+    """Read quoted text of a member. The line of a row is its first line."""
+    return csv_lines(archive.lines(member), archive.label(member), dialect)
+
+
+def csv_lines(
+    lines: Iterator[bytes | Rejected], where: str, dialect: Dialect = _CSV
+) -> DelimitedTable:
+    """Read quoted text from its lines, which `where` labels."""
+    names, first = dialect.names, 1
+    if names is None:
+        text, first = _first_line(lines, where, dialect.decode), 2
+        try:
+            found = next(csv.reader([text], delimiter=dialect.separator), [])
+        except csv.Error as broken:
+            msg = f"{where}: the first line must name the columns; got {broken}"
+            raise InputError(msg) from broken
+        names = tuple(dialect.rename(name) for name in _column_names(found, where))
+    header = Header(names, where)
+    return DelimitedTable(header, _csv_rows(_CsvLines(lines, where), header, dialect, first))
+
+
+def _first_line(
+    lines: Iterator[bytes | Rejected], where: str, decode: Callable[[bytes], str] = decode_line
+) -> str:
     first = next(lines, b"")
     if isinstance(first, Rejected):
         msg = f"{where}: the first line must name the columns: {first.reason}"
         raise InputError(msg)
-    return decode_line(first.removeprefix(_BOM))
+    while first.startswith(_BOM):  # line listings of EudraVigilance have two
+        first = first.removeprefix(_BOM)
+    return decode(first)
 
 
 def _column_names(names: list[str], where: str) -> tuple[str, ...]:
@@ -148,7 +212,7 @@ class _CsvLines:
         self.consumed.clear()
         self._overlong = None
 
-    def texts(self) -> Iterator[str]:
+    def texts(self, decode: Callable[[bytes], str]) -> Iterator[str]:
         """Yield the lines of records, decoded."""
         size = 0
         while True:
@@ -168,7 +232,7 @@ class _CsvLines:
             if size > RECORD_BYTES:
                 msg = f"a row must have at most {RECORD_BYTES} bytes; got more"
                 raise _OverlongError(msg)
-            yield decode_line(line)
+            yield decode(line)
 
     def give_back(self, number: int) -> bytes | Rejected:
         """Return the first line of a damaged record, and have the others parsed again.
@@ -192,15 +256,20 @@ class _CsvLines:
         return lines[0]
 
 
-def _csv_rows(lines: _CsvLines, header: Header) -> Iterator[Row | Rejected]:
+def _csv_rows(
+    lines: _CsvLines, header: Header, dialect: Dialect, number: int
+) -> Iterator[Row | Rejected]:
     """Yield records; an unmatched quote costs only the line on which its record starts.
 
     An unmatched quote makes the parser consume the following lines. These are therefore parsed
     again after the first line of a damaged record is rejected.
     """
     width = len(header.names)
-    number = 2
-    records = csv.reader(lines.texts(), strict=True)
+
+    def parsed() -> Iterator[list[str]]:
+        return csv.reader(lines.texts(dialect.decode), delimiter=dialect.separator, strict=True)
+
+    records = parsed()
     while True:
         lines.begin_record()
         code = RejectCode.SCHEMA
@@ -223,38 +292,44 @@ def _csv_rows(lines: _CsvLines, header: Header) -> Iterator[Row | Rejected]:
                 yield header.reject(Row(number, raw, []), reason, code)
             else:
                 yield first
-            records = csv.reader(lines.texts(), strict=True)
+            records = parsed()
             number += 1
             continue
         number += len(consumed)
 
 
-def dollar_table(archive: Archive, member: ZipInfo, aliases: Mapping[str, str]) -> DelimitedTable:
-    """Read text separated by dollar signs, without quoting.
+def dollar_table(
+    archive: Archive, member: ZipInfo, aliases: Mapping[str, str], separator: str = "$"
+) -> DelimitedTable:
+    """Read text separated by dollar signs, or by another character, without quoting.
 
     Rows, and the header, may end with one surplus blank field.
     """
     lines, where = archive.lines(member), archive.label(member)
-    names = list(_column_names(_first_line(lines, where).split("$"), where))
+    names = list(_column_names(_first_line(lines, where).split(separator), where))
     if names[-1] in ("", f"v{len(names)}"):  # R gives such a name to the blank last column
         names.pop()
     header = Header(tuple(aliases.get(name, name) for name in names), where)
-    return DelimitedTable(header, _dollar_rows(lines, header))
+    return DelimitedTable(header, _dollar_rows(lines, header, separator))
 
 
-def _dollar_rows(lines: Iterable[bytes | Rejected], header: Header) -> Iterator[Row | Rejected]:
+def _dollar_rows(
+    lines: Iterable[bytes | Rejected], header: Header, separator: str
+) -> Iterator[Row | Rejected]:
     width = len(header.names)
     for number, line in enumerate(lines, start=2):
         if isinstance(line, Rejected):
             yield line
             continue
         raw = line.rstrip(_LINE_END)
-        fields = decode_line(raw).split("$")
+        fields = decode_line(raw).split(separator)
         if len(fields) == width:
             fields.append("")
         elif len(fields) != width + 1 or fields[-1]:
             if raw.strip():
-                reason = f"a row must have {width} fields and no '$' inside; got {len(fields)}"
+                reason = (
+                    f"a row must have {width} fields and no {separator!r} inside; got {len(fields)}"
+                )
                 yield header.reject(Row(number, raw, fields), reason)
             continue
         yield Row(number, raw, fields)

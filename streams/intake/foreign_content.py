@@ -21,6 +21,8 @@ def describe_content(path: Path) -> str | None:
 
     The description quotes nothing of the file.
     """
+    if path.is_dir():
+        return None
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if not head.startswith(_GZIP):

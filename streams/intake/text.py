@@ -1,11 +1,15 @@
 """Decoding and cleaning of text from source files."""
 
 import re
+from collections import Counter
 
 from schemas.visible_text import visible
+from streams.intake.refusals import quoted
 
-__all__ = ["clean", "decode_line", "parse_decimal"]
+__all__ = ["clean", "count_unmapped", "decode_line", "parse_decimal"]
 
+_MOST_UNMAPPED = 1_000  # distinct values that are counted; a hostile file makes up more
+_LONGEST_UNMAPPED = 20  # characters of a value in a count
 _DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+", re.ASCII)
 
 
@@ -43,3 +47,16 @@ def parse_decimal(text: str) -> float | None:
     """
     text = text.strip()
     return float(text) if _DECIMAL.fullmatch(text) else None
+
+
+def count_unmapped(counts: Counter[str], column: str, value: str) -> None:
+    """Count a value that has no counterpart in a report, by column and value.
+
+    >>> counts = Counter()
+    >>> count_unmapped(counts, "sex", " X "); counts
+    Counter({"sex 'X'": 1})
+    """
+    name = f"{column} {quoted(value.strip()[:_LONGEST_UNMAPPED])}"
+    if name not in counts and len(counts) >= _MOST_UNMAPPED:
+        name = "other values"
+    counts[name] += 1

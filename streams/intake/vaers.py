@@ -34,6 +34,7 @@ from streams.intake.delimited import (
     Place,
     Refusal,
     Row,
+    RowTally,
     csv_table,
     raw_rows,
     refusal,
@@ -110,7 +111,11 @@ class _Members(NamedTuple):
 
 
 def read_vaers(
-    path: Path, *, released_on: date | None = None, meter: ReadMeter | None = None
+    path: Path,
+    *,
+    released_on: date | None = None,
+    tally: RowTally | None = None,
+    meter: ReadMeter | None = None,
 ) -> Iterator[Report | ReleaseMarker | Rejected]:
     """Read a VAERS archive: yield rejects while reading, then the reports by day of receipt.
 
@@ -123,6 +128,8 @@ def read_vaers(
         A zip file with DATA, VAX and SYMPTOMS of one year, or of several.
     released_on
         Day of the release; by default the date of the DATA file in the archive.
+    tally
+        Counts the rows of DATA.
     meter
         Counts the bytes read; once all are, it has the number of reports.
 
@@ -146,13 +153,13 @@ def read_vaers(
     the release of its file. The country of a report is the US, or in a NonDomestic file the one at
     the start of SPLTTYPE.
     """
-    meter = meter or ReadMeter()
+    tally, meter = tally or RowTally(), meter or ReadMeter()
     with open_archive(path, meter=meter) as archive:
         members = _find_members(archive)
         cases: dict[int, _Case] = {}
         files = [data_file(archive, member, released_on) for member in members.data]
         for member, file in zip(members.data, files, strict=True):
-            for rejected in _read_data(csv_table(archive, member), cases, file):
+            for rejected in _read_data(csv_table(archive, member), cases, file, tally):
                 file.is_complete = False
                 yield rejected
         for table in _tables(archive, members.vax):
@@ -193,7 +200,7 @@ def _tables(archive: Archive, members: Sequence[ZipInfo]) -> Iterator[DelimitedT
 
 
 def _read_data(
-    table: DelimitedTable, cases: dict[int, _Case], file: DataFile
+    table: DelimitedTable, cases: dict[int, _Case], file: DataFile, tally: RowTally
 ) -> Iterator[Rejected]:
     header = table.header
     header.require("vaers_id", "recvdate")
@@ -202,7 +209,7 @@ def _read_data(
         *("state", "splttype", "age_yrs", "cage_yr", "cage_mo", "sex", "onset_date", "vax_date")
     )
     flags = [(header.index(name), criterion) for name, criterion in _SERIOUS.items()]
-    for row in table.rows:
+    for row in tally.counted(table):
         if isinstance(row, Rejected):
             yield row
             continue
@@ -217,6 +224,8 @@ def _read_data(
             if cases[number].digest != digest:
                 reason = f"VAERS_ID must be that of one report; got another row for {number}"
                 yield header.reject(row, reason)
+            else:
+                tally.repeated()
             continue
         if received is None:
             yield header.reject(row, f"RECVDATE must be MM/DD/YYYY; got {recvdate[:20]!r}")

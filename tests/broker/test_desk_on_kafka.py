@@ -12,7 +12,7 @@ from streams.delivery.api.tokens import Scope, TokenStore
 from streams.runtime.settings import Settings
 from tests.broker.support.processes import keyed, running, send, tocsin, wait_until
 from tests.broker.support.retention import forget_records
-from tests.broker.test_worklist import RULES, _reports
+from tests.support.recent_reports import RECENT_RULES, recent_reports
 
 pytestmark = pytest.mark.broker
 
@@ -25,8 +25,8 @@ def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pages_are_made_of_what_the_topics_hold(topics: Settings, tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
-    send(topics, keyed(_reports()))
-    assert tocsin(topics, state, "run", *RULES, "--drain").returncode == 0
+    send(topics, keyed(recent_reports()))
+    assert tocsin(topics, state, "run", *RECENT_RULES, "--drain").returncode == 0
     outbox = tmp_path / "outbox.db"
     with TokenStore(outbox) as store:
         read = frozenset({Scope.ALERTS_READ})
@@ -59,11 +59,11 @@ def test_pages_are_made_of_what_the_topics_hold(topics: Settings, tmp_path: Path
 def test_deleted_counts_are_said_and_the_alerts_are_shown(topics: Settings, tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
-    send(topics, keyed(_reports()))
-    assert tocsin(topics, state, "run", *RULES, "--drain").returncode == 0
+    send(topics, keyed(recent_reports()))
+    assert tocsin(topics, state, "run", *RECENT_RULES, "--drain").returncode == 0
     forget_records(topics, 1, "deltas")
-    send(topics, keyed(_reports()[:3]))
-    assert tocsin(topics, state, "run", *RULES, "--drain").returncode == 0
+    send(topics, keyed(recent_reports()[:3]))
+    assert tocsin(topics, state, "run", *RECENT_RULES, "--drain").returncode == 0
     command = (
         "serve", "--desk", "--port", "0", "--outbox", tmp_path / "outbox.db",
         "--model", tmp_path / "signals.db", "--log", tmp_path / "audit.jsonl",

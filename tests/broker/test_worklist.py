@@ -1,36 +1,12 @@
 """`tocsin top` live: the worklist of today, from the alerts on a real Kafka."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
-from schemas.report import Report
-from schemas.vocabulary import Seriousness
 from streams.runtime.settings import Settings
 from tests.broker.support.processes import alerts, keyed, send, tocsin
-from tests.support.reports import make_report
-
-RULES = ("--rules", "mhra", "--screening", "none")
-
-
-def _reports() -> list[Report]:
-    """Return reports of the last days: five of zinc and rash, four serious ones of lead."""
-    today = datetime.now(UTC).date()
-    kinds: list[tuple[str, str, tuple[Seriousness, ...]]] = [
-        *[("zinc", "Rash", ())] * 5,
-        *[("lead", "Gout", (Seriousness.HOSPITALISATION,))] * 4,
-        *[("iron", "Fever", ())] * 60,
-    ]
-    return [
-        make_report(
-            f"C{place}",
-            day=today - timedelta(days=20 - place % 20),
-            drugs=[drug],
-            events=[event],
-            seriousness=serious,
-        )
-        for place, (drug, event, serious) in enumerate(kinds)
-    ]
+from tests.support.recent_reports import RECENT_RULES, recent_reports
 
 
 def test_signals_of_the_topic_are_ranked_by_todays_priority(
@@ -38,8 +14,8 @@ def test_signals_of_the_topic_are_ranked_by_todays_priority(
 ) -> None:
     state = tmp_path / "state"
     state.mkdir()
-    send(topics, keyed(_reports()))
-    done = tocsin(topics, state, "run", *RULES, "--drain")
+    send(topics, keyed(recent_reports()))
+    done = tocsin(topics, state, "run", *RECENT_RULES, "--drain")
     assert done.returncode == 0, done.stderr
     listed = tocsin(topics, state, "top", "--json")
     assert listed.returncode == 0, listed.stderr

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str]]
     for reject in REJECTS:
         rejects.add(reject)
     found = replayed_site(folder, rejects=rejects, workers=Restoring([]))
-    feed(found.service, [signal(drug=f"drug {n}", event="Rash", n=n) for n in range(3, 17)])
+    days = [(n, NOW.date() - timedelta(days=n * n // 4)) for n in range(3, 17)]
+    rash = [signal(drug=f"drug {n}", event="Rash", n=n) for n, _ in days]
+    feed(
+        found.service,
+        [
+            one.model_copy(update={"evaluated_on": day})
+            for one, (_, day) in zip(rash, days, strict=True)
+        ],
+    )
     feed(found.service, [safety(subject="EX118").model_copy(update={"evaluated_on": NOW.date()})])
     decided(folder / "audit.jsonl")
     with found.service.outbox() as outbox:

@@ -73,6 +73,7 @@ def cell(row: Locator, column: str) -> Locator:
 
 
 def rows_of(page: Page) -> list[Locator]:
+    page.wait_for_load_state("load")
     return page.locator("#rows tr.row").all()
 
 
@@ -229,6 +230,7 @@ def test_keys_can_be_turned_off(site: Site, page: Page) -> None:
     expect(page.locator("tr.sel")).to_have_count(0)
     page.get_by_role("button", name="Turn keys on").click()
     expect(page.get_by_role("button", name="Turn keys off")).to_be_visible()
+    page.wait_for_load_state("load")  # the script has run
     page.keyboard.press("j")
     expect(page.locator("tr.sel")).to_have_count(1)
 
@@ -329,6 +331,7 @@ def test_without_scripts_all_is_links_and_forms(site: Site, new_page: NewPage) -
     first = [key_of(row) for row in rows_of(page)]
     assert len(first) == 100
     page.get_by_role("link", name="Next rows").click()
+    expect(page).to_have_url(re.compile("after="))
     after = [key_of(row) for row in rows_of(page)]
     assert len(after) == 100
     assert not set(first) & set(after)

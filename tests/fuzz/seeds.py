@@ -2,15 +2,17 @@
 
 import gzip
 import io
+import json
 from collections.abc import Callable, Mapping, Sequence
 from zipfile import ZipFile
 
 from schemas.notice import Notice
 from schemas.report import Report
 from streams.demo import story
+from streams.intake.authorities.canada_layout import DRUGS, LINKS, REACTIONS, REPORTS
 from streams.runtime.wire.alerts import encode_alert
 from tests.fuzz.targets import SEPARATOR
-from tests.support import faers_quarters, vaers_files
+from tests.support import e2b_r2, e2b_r3, faers_quarters, vaers_files
 from tests.support.alerts import safety, signal
 
 __all__ = ["seeds_of"]
@@ -92,12 +94,99 @@ def _zips() -> list[bytes]:
     return [packed.getvalue()]
 
 
+def _documents() -> list[bytes]:
+    event = {
+        "safetyreportid": "10003300",
+        "receivedate": "20140306",
+        "patient": {"drug": [{"medicinalproduct": "A"}], "reaction": [{"reactionmeddrapt": "B"}]},
+    }
+    device = {
+        "mdr_report_key": "7",
+        "date_received": "20040801",
+        "device": [{"generic_name": "PUMP"}],
+        "patient": [{"sequence_number_outcome": ["1, Other"], "patient_problems": ["Pain"]}],
+    }
+    adverse = {
+        "resourceType": "AdverseEvent",
+        "id": "1",
+        "actuality": "actual",
+        "status": "completed",
+        "code": {"text": "Rash"},
+        "recordedDate": "2024-01-05",
+        "subject": {"reference": "Patient/1"},
+        "suspectEntity": [{"instanceCodeableConcept": {"text": "A"}}],
+    }
+    patient = {"resourceType": "Patient", "id": "1", "gender": "female"}
+    bundle = {"resourceType": "Bundle", "entry": [{"resource": adverse}, {"resource": patient}]}
+    documents = {"meta": {}, "results": [event]}, {"results": [device]}, bundle, [event], event
+    return [json.dumps(one).encode() for one in documents]
+
+
+def _jader() -> list[bytes]:
+    tables = (
+        "識別番号,報告回数,性別,年齢,報告年度・四半期\nA-1,1,女性,60歳代,2024・第一\n",
+        "識別番号,報告回数,医薬品の関与,医薬品（一般名）\nA-1,1,被疑薬,アルファ\n",
+        "識別番号,報告回数,有害事象,転帰\nA-1,1,発疹,死亡\n",
+        "識別番号,報告回数,原疾患等\nA-1,1,高血圧\n",
+    )
+    return [SEPARATOR.join(text.encode("cp932") for text in tables)]
+
+
+def _canada() -> list[bytes]:
+    rows = (
+        (REPORTS, {"report_id": "11", "report_no": "11", "first_received": "2014-03-06"}),
+        (DRUGS, {"report_id": "11", "name": "ALFA", "role": "Suspect"}),
+        (REACTIONS, {"report_id": "11", "term": "Rash"}),
+        (LINKS, {"report_id": "11", "kind": "Duplicate", "other_no": "12"}),
+    )
+    return [
+        SEPARATOR.join(
+            "$".join(f'"{row.get(name, "")}"' for name in table.names or ()).encode()
+            for table, row in rows
+        )
+    ]
+
+
+_MAUDE_TABLES = (
+    b"MDR_REPORT_KEY|EVENT_KEY|DATE_RECEIVED|EVENT_TYPE\n7|70|08/01/2004|IN\n",
+    b"MDR_REPORT_KEY|GENERIC_NAME\n7|PUMP\n",
+    b"MDR_REPORT_KEY|SEQUENCE_NUMBER_OUTCOME\n7|1. L; 2. R\n",
+    b"MDR_REPORT_KEY|DEVICE_PROBLEM_CODE\n7|1008\n",
+)
+_LISTING = (
+    b"EU Local Number,EV Gateway Receipt Date,Reaction List PT (Duration),"
+    b"Suspect/interacting Drug List (Drug Char)\nEU-EC-1,2024-03-31,"
+    b'"Rash (2d - Unknown - ),<BR><BR>Pain (n/a - Fatal - Disabling)",'
+    b"ALFA [ALFA] (S - n/a - Unknown - [n/a - 1mg - Oral])\n"
+)
+_MAPPING = b"""[source]
+date_formats = ["%Y%m%d"]
+[report]
+case_id = "case"
+first_received = "day"
+[[products]]
+substances = { column = "drug", split = ";" }
+[[reactions]]
+term = "event"
+"""
+
 _SEEDS: Mapping[str, Callable[[], list[bytes]]] = {
     "native": lambda: [b"\n".join(_reports()[:3]), *_reports()[:4]],
     "native_gzip": lambda: [gzip.compress(_reports()[0], mtime=0)],
     "archive": _zips,
     "vaers": _vaers,
     "faers": _faers,
+    "e2b": lambda: [
+        e2b_r3.batch_of([e2b_r3.message_of(e2b_r3.REPORT)]),
+        e2b_r2.batch_of([e2b_r2.message_of()] * 2),
+        e2b_r2.batch_of([e2b_r2.message_of(organisation="FDA-Public Use")]),
+    ],
+    "document": _documents,
+    "jader": _jader,
+    "canada": _canada,
+    "maude": lambda: [SEPARATOR.join(_MAUDE_TABLES)],
+    "listing": lambda: [_LISTING, b"case,day,drug,event\n1,20240102,A,Rash\n"],
+    "mapping": lambda: [_MAPPING],
     "message": lambda: _reports()[:6],
     "notice": lambda: _notices()[:4],
     "alert": _alerts,

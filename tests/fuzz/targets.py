@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -27,8 +27,12 @@ from streams.delivery.alert_sources import parse_published, read_alert_lines
 from streams.delivery.api.bodies import AskedSubscription
 from streams.exports.spreadsheet import defused
 from streams.intake.dates import date_range, parse_compact_date, parse_us_date
+from streams.intake.e2b.ack.acknowledgement import acknowledge
 from streams.intake.files import read_source
 from streams.intake.formats import detect_format
+from streams.intake.mapped.mapping import load_mapping
+from streams.intake.mapped.proposal import propose_mapping
+from streams.intake.mapped.reader import read_mapped
 from streams.intake.native import decode_message
 from streams.intake.notices import decode_notice, read_notices
 from streams.intake.text import clean, decode_line, parse_decimal
@@ -47,6 +51,9 @@ _VAERS = ("2020VAERSDATA.csv", "2020VAERSVAX.csv", "2020VAERSSYMPTOMS.csv")
 _FAERS = tuple(
     f"ascii/{table}18Q1.txt" for table in ("DEMO", "DRUG", "REAC", "OUTC", "RPSR", "THER", "INDI")
 )
+_JADER = tuple(f"{table}202406.csv" for table in ("demo", "drug", "reac", "hist"))
+_CANADA = tuple(f"{table}.txt" for table in ("reports", "report_drug", "reactions", "report_links"))
+_MAUDE = ("mdrfoi.txt", "foidev.txt", "patient.txt", "foidevproblem.txt")
 _FOLDER = Path(tempfile.mkdtemp(prefix="tocsin-fuzz-"))
 
 
@@ -98,6 +105,53 @@ def vaers(raw: bytes) -> None:
 def faers(raw: bytes) -> None:
     """Read a FAERS archive with these members."""
     _read(_packed("faers.zip", _FAERS, raw), "faers")
+
+
+def e2b(raw: bytes) -> None:
+    """Read an ICH E2B document of either release, and acknowledge it."""
+    path = _file("batch.xml", raw)
+    _read(path, "e2b")
+    with path.open("rb") as stream:
+        found = acknowledge(stream, path.name)
+    found.xml(number="ACK-1", now=datetime(2030, 1, 1, tzinfo=UTC))
+
+
+def document(raw: bytes) -> None:
+    """Read a JSON document by what it is taken for: openFDA, FHIR, MAUDE, an array."""
+    path = _file("document.json", raw)
+    _read(path)
+    for name in ("openfda", "fhir", "maude", "array"):
+        _read(path, name)
+
+
+def jader(raw: bytes) -> None:
+    """Read a JADER archive with these members."""
+    _read(_packed("jader.zip", _JADER, raw), "jader")
+
+
+def canada(raw: bytes) -> None:
+    """Read an extract of Canada Vigilance with these members."""
+    _read(_packed("canada.zip", _CANADA, raw), "canada_vigilance")
+
+
+def maude(raw: bytes) -> None:
+    """Read tables of MAUDE with these members."""
+    _read(_packed("maude.zip", _MAUDE, raw), "maude")
+
+
+def listing(raw: bytes) -> None:
+    """Read a line listing, and propose a mapping of it by which it is read."""
+    path = _file("listing.csv", raw)
+    _read(path, "eudravigilance")
+    with suppress(TocsinError):
+        mapping = _file("proposed.toml", propose_mapping(path).encode())
+        list(read_mapped(path, mapping))
+
+
+def mapping(raw: bytes) -> None:
+    """Read a mapping file."""
+    with suppress(TocsinError):
+        load_mapping(_file("mapping.toml", raw))
 
 
 def message(raw: bytes) -> None:
@@ -176,8 +230,9 @@ def text(raw: bytes) -> None:
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
-        *(native, native_gzip, archive, vaers, faers, message, notice, alert, settings),
+        *(native, native_gzip, archive, vaers, faers, e2b, message, notice, alert, settings),
         *(controls, audit, subscription, text),
+        *(document, jader, canada, maude, listing, mapping),
     )
 }
 """Every target by name."""

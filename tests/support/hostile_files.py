@@ -6,8 +6,10 @@ import os
 import random
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 
+from tests.support.e2b_r2 import FIELDS, message_of
 from tests.support.faers_quarters import CURRENT, members
 from tests.support.vaers_files import DATA, SYMPTOMS, VAX, data_row, symptoms_row, vax_row
 
@@ -42,6 +44,26 @@ def file_of(name: str, pieces: Pieces) -> Make:
         return path
 
     return make
+
+
+def e2b_of(*pieces: Pieces, name: str = "batch.xml", document_type: bytes = b"") -> Make:
+    """Return a maker of a batch of E2B(R2): a good message, these pieces, and a good message.
+
+    Parameters
+    ----------
+    document_type
+        Declarations of a document type, inside its brackets.
+    """
+    header = b'<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE ichicsr ['
+    beginning = header + document_type + b']><ichicsr lang="en">' + e2b_message()
+    last = e2b_message(case=b"DE-ACME-9")
+    return file_of(name, [beginning, *chain(*pieces), last, b"</ichicsr>"])
+
+
+def e2b_message(*, case: bytes = b"DE-ACME-1", drug: bytes = b"zinc") -> bytes:
+    """Return a message of E2B(R2), with this XML in the name of its drug."""
+    message = message_of(FIELDS | {"companynumb": "CASE"}, substances=("DRUG",)).encode()
+    return message.replace(b"CASE", case).replace(b"DRUG", drug)
 
 
 def sparse_lines(*holes: int) -> Make:

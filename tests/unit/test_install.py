@@ -25,6 +25,12 @@ UNIT = ROOT / "tests" / "unit"
 
 # Modules without a test of their name, and the test that is about them, by folder of tests.
 TESTED_BY = {
+    "streams.cli.desk_commands": "browser/test_signal.py",
+    "streams.cli.replayed_desk": "browser/test_signal.py",
+    "streams.console.access.sign_in_routes": "unit/console/access/test_gate.py",
+    "streams.console.desk": "broker/test_desk_on_kafka.py",
+    "streams.console.frame.rendering": "unit/console/worklist/test_worklist_routes.py",
+    "streams.runtime.workers.history_follower": "broker/test_desk_on_kafka.py",
     "schemas.contracts": "unit/contracts/test_schema_changes.py",
     "detectors.adjusted": "oracle/test_adjusted.py",
     "detectors.anytime_valid_state": "properties/test_safe_test.py",
@@ -105,6 +111,10 @@ TESTED_BY = {
     "streams.demo.scenario": "replay/test_scenario.py",
     "streams.exports.case_counts": "replay/test_export_ermr.py",
     "streams.exports.ermr": "replay/test_export_ermr.py",
+    "streams.intake.authorities.canada_layout": "unit/intake/authorities/test_canada_vigilance.py",
+    "streams.intake.e2b.ack.release_2": "unit/intake/e2b/ack/test_acknowledgement.py",
+    "streams.intake.e2b.ack.release_3": "unit/intake/e2b/ack/test_acknowledgement.py",
+    "streams.intake.e2b.r2_patient": "unit/intake/e2b/test_r2.py",
     "streams.intake.faers.tables": "unit/intake/faers/test_reader.py",
     "streams.runtime.broker.clients": "broker/test_kafka_io.py",
     "streams.runtime.broker.membership": "broker/test_membership.py",
@@ -118,7 +128,6 @@ TESTED_BY = {
     "streams.runtime.workers.link_worker": "broker/test_links.py",
     "streams.runtime.workers.stall_watchdog": "broker/test_membership.py",
     "streams.console.frame.forms": "unit/console/subscriptions/test_subscriptions_routes.py",
-    "streams.console.operations.operations": "unit/console/operations/test_operations_routes.py",
 }
 # Tests of no one module, and what they are about.
 OF_NO_MODULE = {

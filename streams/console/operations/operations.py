@@ -136,7 +136,7 @@ class Operations:
             BarRow(texts.get(reason, reason), number, f"{number:,}")
             for reason, number in found.by_reason.most_common()
         ]
-        return bars(BarsFacts(title, rows), name="suppressed", width=600, language=language)
+        return bars(BarsFacts(title, rows), name="suppressed", width=540, language=language)
 
 
 def months_picture(revisions: RevisionTotals, language: str) -> str:

@@ -30,6 +30,7 @@ LISTS = ("products", "terms", "classes", "jurisdictions", "rules", "windows")
 WITHHELD = frozenset({"grades", "rules", "min_priority"})
 """Filters that the public tier may not ask by, since they reveal small counts."""
 _MOST_CHARACTERS = 20_000
+_RULES = {"jurisdictions": "must be countries as two letters, such as JP"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,14 @@ def filters_from(query: QueryParams, tier: Tier) -> FiltersForm:
             min_priority=PriorityLevel(min_priority) if min_priority else None,
             grades=_grades(ticked["grades"]),
             **{name: ticked[name] for name in CHOICES if name != "grades"},
-            **{name: _values(text) for name, text in lines.items()},
+            **{name: _values(text) for name, text in lines.items() if name != "jurisdictions"},
+            jurisdictions=_values(lines["jurisdictions"].upper()),
         )
         require_askable(tier, filters)
     except ValidationError as refused:
         first = refused.errors(include_url=False, include_input=False)[0]
         field = str(first["loc"][0]) if first["loc"] else ""
-        filters, error = None, f"{field}: {first['msg']}"
+        filters, error = None, f"{field}: {_RULES.get(field, first['msg'])}"
     except (InputError, ValueError) as refused:
         filters, error = None, str(refused)
         field = next((name for name in (*CHOICES, *LISTS) if name in error), "")

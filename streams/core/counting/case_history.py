@@ -49,7 +49,8 @@ class CaseHistory:
     """Rows of the case log in order of arrival, with the offsets and the clock of each batch.
 
     A row is never removed: a case that was amended or nullified later is, at an earlier position,
-    what it was then. It follows the deltas of `pv.deltas`, or those of a replay.
+    what it was then. It follows the deltas of `pv.deltas`, or those of a replay. One thread may add
+    deltas while others ask: what they read is replaced, never changed.
 
     Parameters
     ----------
@@ -68,17 +69,19 @@ class CaseHistory:
         self._levels = LevelCodes()
         self._batches: list[_Batch] = []
         self._next: dict[int, int] = {}  # offset by partition
-        self._rows = pl.DataFrame(schema=dict(CASE_LOG))
-        self._recent: list[pl.DataFrame] = []  # not in `_rows` yet
+        self._parts: tuple[pl.DataFrame, ...] = (pl.DataFrame(schema=dict(CASE_LOG)),)
 
     def apply(self, delta: Delta) -> None:
         """Add the changes of a delta; one that was added before changes nothing."""
         if delta.next_offset <= self._next.get(delta.partition, 0):
             return
         self._next[delta.partition] = delta.next_offset
+        if delta.changes.height:
+            self._add(self._codes.encode(delta.changes))
+            self._levels.learn(self._codes.drugs, self._codes.events)
         last = self._batches[-1] if self._batches else None
         start = last.end if last else 0
-        self._batches.append(
+        self._batches.append(  # last, so that a reader of a batch finds its rows
             _Batch(
                 partition=delta.partition,
                 next_offset=delta.next_offset,
@@ -87,8 +90,13 @@ class CaseHistory:
                 end=start + delta.changes.height,
             )
         )
-        if delta.changes.height:
-            self._recent.append(self._codes.encode(delta.changes))
+
+    def _add(self, rows: pl.DataFrame) -> None:
+        """Append rows; parts of alike size are merged, so that there are few."""
+        parts = [*self._parts, rows]
+        while len(parts) > 1 and 2 * parts[-1].height >= parts[-2].height:
+            parts[-2:] = [pl.concat(parts[-2:], rechunk=True)]
+        self._parts = tuple(parts)
 
     @property
     def n_deltas(self) -> int:
@@ -118,9 +126,8 @@ class CaseHistory:
         offsets
             Next offset by partition: every message before it is known, no other.
         """
-        self._levels.learn(self._codes.drugs, self._codes.events)
         log = CaseLog()
-        log.append(pl.concat([self._rows.clear(), *self._slices(offsets)]))
+        log.append(pl.concat([pl.DataFrame(schema=dict(CASE_LOG)), *self._slices(offsets)]))
         return KnownCases(
             drugs=self._codes.drugs,
             events=self._codes.events,
@@ -148,7 +155,8 @@ class CaseHistory:
             `day` [date], then `n_observed`, `n_drug`, `n_event`, `n_total` [cases so far]; one row
             a day on which a case of any pair came or changed.
         """
-        rows = self._all_rows()
+        batches = list(self._batches)
+        rows = self._rows_of(batches)
         flags = {}
         for column, name, vocabulary in (
             ("drugs", drug, self._codes.drugs),
@@ -159,7 +167,7 @@ class CaseHistory:
             flags[column] = has
         clocks = pl.Series(
             "clock",
-            [batch.clock for batch in self._batches for _ in range(batch.start, batch.end)],
+            [batch.clock for batch in batches for _ in range(batch.start, batch.end)],
             dtype=pl.Int32,
         )
         n = pl.col("n").cast(pl.Int64)
@@ -173,17 +181,16 @@ class CaseHistory:
         daily = changes.group_by("day", maintain_order=True).agg(pl.col(MARGINS).sum())
         return daily.sort("day").with_columns(pl.col(MARGINS).cum_sum())
 
-    def _all_rows(self) -> pl.DataFrame:
-        if self._recent:
-            self._rows = pl.concat([self._rows, *self._recent], rechunk=True)
-            self._recent = []
-        return self._rows
+    def _rows_of(self, batches: list[_Batch]) -> pl.DataFrame:
+        """Return the rows of all batches up to the last of some."""
+        return pl.concat(self._parts).head(batches[-1].end if batches else 0)
 
     def _slices(self, offsets: Mapping[int, int]) -> Iterator[pl.DataFrame]:
         """Yield the rows of the batches that are known at a position, in order of arrival."""
-        rows = self._all_rows()
+        every = list(self._batches)
+        rows = self._rows_of(every)
         for is_known, batches in groupby(
-            self._batches, lambda batch: batch.next_offset <= offsets.get(batch.partition, 0)
+            every, lambda batch: batch.next_offset <= offsets.get(batch.partition, 0)
         ):
             run = list(batches)
             if is_known:

@@ -25,7 +25,15 @@ from streams.intake.archive import Archive, open_archive
 from streams.intake.bounded import ReadMeter
 from streams.intake.countries import country_code
 from streams.intake.dates import date_range, stated_day
-from streams.intake.delimited import DelimitedTable, Place, Refusal, dollar_table, raw_rows, refusal
+from streams.intake.delimited import (
+    DelimitedTable,
+    Place,
+    Refusal,
+    RowTally,
+    dollar_table,
+    raw_rows,
+    refusal,
+)
 from streams.intake.faers.layout import (
     ALIASES,
     DELETION_LISTS,
@@ -62,7 +70,10 @@ _Members = dict[str, list[ZipInfo]]
 
 
 def read_faers(
-    path: Path, repairs: Counter[str] | None = None, meter: ReadMeter | None = None
+    path: Path,
+    repairs: Counter[str] | None = None,
+    tally: RowTally | None = None,
+    meter: ReadMeter | None = None,
 ) -> Iterator[Report | Rejected]:
     """Read a FAERS quarter: yield rejects while reading, then the reports in order of time.
 
@@ -72,6 +83,8 @@ def read_faers(
         A zip file with at least the tables DEMO, DRUG and REAC, in the legacy or current layout.
     repairs
         Counts the repairs by kind (`streams.intake.faers.repairs`).
+    tally
+        Counts the rows of DEMO and of the deletion lists.
     meter
         Counts the bytes read; once all are, it has the number of reports.
 
@@ -102,7 +115,7 @@ def read_faers(
     meter = meter or ReadMeter()
     with open_archive(path, meter=meter) as archive:
         members = _find_members(archive)
-        quarter = Quarter()
+        quarter = Quarter(tally=tally or RowTally())
         for kind, read in READERS.items():
             for table in _corrected_tables(archive, kind, members[kind], quarter, repairs):
                 yield from read(table, quarter)

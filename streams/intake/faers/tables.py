@@ -18,7 +18,7 @@ from schemas.report import Revision
 from schemas.vocabulary import RevisionKind, Seriousness
 from streams.intake.archive import Archive
 from streams.intake.dates import DateRange, as_stated, date_range, parse_compact_date
-from streams.intake.delimited import DelimitedTable, Header, Row
+from streams.intake.delimited import DelimitedTable, Header, Row, RowTally
 from streams.intake.faers.layout import (
     OUTCOMES,
     ROLES,
@@ -120,6 +120,7 @@ class Quarter:
     therapies: dict[str, tuple[DateRange | None, DateRange | None]] = field(default_factory=dict)
     replaced: set[str] = field(default_factory=set)  # reports that a corrected file leaves out
     n_replaced: int = 0  # rows of other tables that belong to them
+    tally: RowTally = field(default_factory=RowTally)
 
 
 def _read_demo(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
@@ -132,7 +133,7 @@ def _read_demo(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
     is_completed = _dates_are_completed(header, legacy=legacy)
     horizon = quarter_end(header.where) or date.max
     known = quarter.demo_rows
-    for row in table.rows:
+    for row in quarter.tally.counted(table):
         if isinstance(row, Rejected):
             yield row
             continue
@@ -143,6 +144,7 @@ def _read_demo(table: DelimitedTable, quarter: Quarter) -> Iterator[Rejected]:
             reason = f"PRIMARYID or ISR must be a number; got {key[:20]!r}"
         elif key in known:
             if known[key] == row.raw:
+                quarter.tally.repeated()
                 continue
             reason = f"PRIMARYID or ISR must be that of one report; got another row for {key}"
         elif not _NUMBER.fullmatch(case):
@@ -305,11 +307,13 @@ def read_deletions(
         revision = Revision(kind=RevisionKind.NULLIFICATION, reason=reason[:_LONGEST_REASON])
         for line, raw in enumerate(archive.lines(member), start=1):
             if isinstance(raw, Rejected):
+                quarter.tally.rows[where] += 1
                 yield raw
                 continue
             text = raw.decode("utf-8", "replace").strip("\ufeff \t\r\n").removesuffix("$")
             if not text:
                 continue
+            quarter.tally.rows[where] += 1
             if not _NUMBER.fullmatch(text):
                 reason = f"a deleted case must be a number; got {text[:20]!r}"
                 raw = raw.rstrip(b"\r\n")
@@ -322,7 +326,9 @@ def read_deletions(
                 )
                 continue
             case_id = f"FAERS-{int(text)}"
-            if case_id not in listed:
+            if case_id in listed:
+                quarter.tally.repeated()
+            else:
                 listed.add(case_id)
                 quarter.versions.append(
                     Version(day, case_id, DELETED_VERSION, "", day, "", where, line, 0, revision)

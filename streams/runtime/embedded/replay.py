@@ -52,6 +52,7 @@ class ReplaySummary:
     after_until: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     repaired: Counter[str] = field(default_factory=Counter)  # rows of the sources, by kind
+    unmapped: Counter[str] = field(default_factory=Counter)  # values without a place in a report
     tally: Counter[str] = field(default_factory=Counter)
     population: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)

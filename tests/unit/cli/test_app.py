@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,7 +12,9 @@ from typer.testing import CliRunner
 
 from detectors import validation
 from streams.cli.app import command_line
+from streams.runtime.operations import source_account
 from tests.support.cli import Run
+from tests.support.reports import make_report
 
 
 @pytest.mark.parametrize(
@@ -63,6 +66,32 @@ def test_a_usage_error_exits_with_2_and_names_the_argument(
     assert ended.err.count("\n") == 1
 
 
+def test_validate_accounts_for_the_rows_of_sources(run: Run, tmp_path: Path) -> None:
+    line = make_report("A").model_dump_json()
+    (tmp_path / "a.jsonl").write_text(f"{line}\n{line}\nno report\n")
+    ended = run("validate a.jsonl")
+    assert ended.code == 0
+    assert ended.rows() == [
+        ["rows that name a report (native)", "3"],
+        ["cases counted", "1"],
+        ["further reports of a case", "1"],
+        ["rejected", "1"],
+        ["unexplained", "0"],
+    ]
+    assert "1 sources, 3 rows." in ended.out
+
+
+def test_validate_refuses_a_row_of_which_nothing_became(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jsonl").write_text(make_report("A").model_dump_json())
+    lost = property(lambda account: 1)
+    monkeypatch.setattr(source_account.SourceAccount, "unexplained", lost)
+    ended = run("validate a.jsonl")
+    assert ended.code == 2
+    assert "every row must be explained; got 1 sources with others" in ended.err
+
+
 def test_validate_finds_no_difference(run: Run) -> None:
     ended = run("validate")
     assert ended.code == 0
@@ -107,7 +136,7 @@ def test_a_closed_pipe_is_not_an_error() -> None:
 
 def test_every_command_has_the_same_help_alone_and_among_all() -> None:
     among_all = {name: _help_of(command_line(), name) for name in _commands(command_line())}
-    assert len(among_all) == 29
+    assert len(among_all) == 31
     for name, said in among_all.items():
         assert _help_of(command_line(name), name) == said
     assert set(_commands(command_line("no such command"))) == set(among_all)
@@ -156,5 +185,5 @@ def test_the_version_is_that_of_the_distribution() -> None:
 def test_every_command_is_in_one_panel_of_the_help() -> None:
     app = command_line()
     panels = [each.rich_help_panel for each in [*app.registered_commands, *app.registered_groups]]
-    assert len(panels) == 29
+    assert len(panels) == 31
     assert all(isinstance(panel, str) for panel in panels)

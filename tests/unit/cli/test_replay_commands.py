@@ -28,10 +28,10 @@ def folder(run: Run, tmp_path: Path) -> Path:
     ("arguments", "line"),
     [
         ("replay none.jsonl", "none.jsonl: must be a file; got nothing there"),
-        ("replay .", ".: must be a file; got a folder"),
-        ("replay notes.txt", "notes.txt: must be a zip file with *VAERSDATA.csv"),
+        ("replay .", "torn.zip: must be a whole zip file; got "),
+        ("replay notes.txt", "notes.txt: must be a zip file or a folder with *VAERSDATA.csv"),
         ("replay torn.zip", "torn.zip: must be a whole zip file; got "),
-        ("replay other.zip", "other.zip: must be a zip file with *VAERSDATA.csv"),
+        ("replay other.zip", "other.zip: must be a zip file or a folder with *VAERSDATA.csv"),
         ("replay plain.jsonl.gz", "Not a gzipped file"),
         (
             "replay --window week reports.jsonl",

@@ -85,14 +85,14 @@ def test_rejects_are_written_and_nothing_else_if_nothing_is_accepted(
 
 
 def test_a_foreign_file_is_described(command: str, run: Run, tmp_path: Path) -> None:
-    (tmp_path / "r.jsonl").write_text("[" + GOOD + "]", encoding="utf-8")
+    (tmp_path / "r.jsonl").write_text("[[" + GOOD + "]]", encoding="utf-8")
     assert (
         "r.jsonl looks like a JSON array; write one report a line" in run(f"{command} r.jsonl").err
     )
     (tmp_path / "t.csv").write_text("case,drug\n1,zinc\n", encoding="utf-8")
     ended = run(f"{command} t.csv")
     assert ended.code == 2
-    assert "t.csv: must be a zip file with " in ended.err
+    assert "t.csv: must be a zip file or a folder with " in ended.err
     assert "; got a table of 2 columns, separated by commas" in ended.err
 
 

@@ -10,7 +10,7 @@ from schemas.errors import InputError
 from streams.intake.archive import open_archive
 from streams.intake.bounded import Limits
 from streams.intake.formats import detect_format
-from tests.support.archives import ArchiveOf
+from tests.support.archives import ArchiveOf, write_zip
 
 
 def names(path: Path, pattern: str) -> list[str]:
@@ -97,8 +97,6 @@ def test_a_file_that_is_not_a_zip_is_refused(opened: object, tmp_path: Path) -> 
         opened(path)
     with pytest.raises(InputError, match=r"no\.zip: must be a file; got nothing there$"):
         opened(tmp_path / "no.zip")
-    with pytest.raises(InputError, match=r"must be a file; got a folder$"):
-        opened(tmp_path)
 
 
 def test_an_encrypted_member_is_one_error_line(archive_of: ArchiveOf) -> None:
@@ -160,3 +158,35 @@ def test_a_name_that_is_not_the_text_it_is_marked_as_is_one_error_line(
         InputError, match=r"named\.zip: must be a whole zip file; got 'utf-8' codec"
     ):
         detect_format(path)
+
+
+def test_a_folder_has_its_files_and_the_members_of_its_zip_files(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.TXT").write_text("one\ntwo\n")
+    (tmp_path / "sub" / "loop").symlink_to(tmp_path)
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nothing")
+    write_zip(tmp_path / "b.zip", {"inner/b.txt": "three\n", "__MACOSX/._b.txt": "fork"})
+    with open_archive(tmp_path) as folder:
+        found = folder.find(r"(.*/)?[^/]*\.txt")
+        assert [member.filename for member in found] == ["b.zip/inner/b.txt", "sub/a.TXT"]
+        assert [list(folder.lines(member)) for member in found] == [
+            [b"three\n"],
+            [b"one\n", b"two\n"],
+        ]
+        assert folder.label(found[1]) == f"{tmp_path.name}!sub/a.TXT"
+        assert folder.written(found[1]) is None
+
+
+def test_a_table_is_read_with_its_neighbours_of_the_same_release(tmp_path: Path) -> None:
+    for name in ("DEMO18Q1_new.txt", "DRUG18Q1.txt", "DRUG18Q2.txt", "notes.txt"):
+        (tmp_path / name).write_text("x")
+    with open_archive(tmp_path / "DRUG18Q1.txt") as folder:
+        assert [one.filename for one in folder.find(".*")] == ["DEMO18Q1_new.txt", "DRUG18Q1.txt"]
+
+
+def test_a_folder_of_too_many_files_is_refused(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / str(number)).touch()
+    limits = Limits(members=2)
+    with pytest.raises(InputError, match="must have at most 2 files; got more"):
+        open_archive(tmp_path, limits).__enter__()

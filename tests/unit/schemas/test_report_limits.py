@@ -38,6 +38,8 @@ def substances(number: int) -> list[dict[str, Any]]:
 LONG = "x" * 2_000
 TEXT = [{"verbatim": LONG, "indication_verbatim": LONG}] * 62  # 248,000 characters
 
+ASSESSED = [{"reaction": "x" * 500, "result": "x" * 200}] * 2
+
 WITHIN = [
     raw(lots(MOST_LOTS)),
     raw([{"substances": ["zinc"], "lot": "unknown"}] * 1_000),
@@ -45,6 +47,7 @@ WITHIN = [
     raw([{"substances": ["x" * LONGEST_SUBSTANCE]}]),
     raw([], MOST_REACTIONS),
     raw([*TEXT, {"verbatim": "x" * 1_998}]),
+    raw([*TEXT, {"verbatim": "x" * 598, "relatedness": ASSESSED}]),
 ]
 BEYOND = [
     (raw(lots(101)), f"at most {MOST_LOTS} different lots are read; got 101"),
@@ -54,6 +57,10 @@ BEYOND = [
         f"a substance must have at most {LONGEST_SUBSTANCE} characters; got 1001",
     ),
     (raw([], 501), f"at most {MOST_REACTIONS} reactions are read; got 501"),
+    (
+        raw([*TEXT, {"verbatim": "x" * 599, "relatedness": ASSESSED}]),
+        f"products and reactions must have at most {MOST_TEXT} characters; got 250001",
+    ),
     (
         raw([*TEXT, {"verbatim": "x" * 1_999}]),
         f"products and reactions must have at most {MOST_TEXT} characters; got 250001",

@@ -77,11 +77,11 @@ def test_months_are_counted_by_kind(site: Site) -> None:
     page = site.browser().get(PAGE).text
     rows = re.findall(r'<tr><th scope="row">(\d{4}-\d\d)</th>(.*?)</tr>', page)
     found = {month: re.findall(r"<td>(\d+)</td>", cells) for month, cells in rows}
-    # new, strengthened, weakened, closed, retraction
+    # new, strengthened, weakened, closed, retraction, update
     assert found == {
-        "2024-02": ["0", "1", "0", "0", "0"],
-        "2024-01": ["1", "0", "0", "0", "0"],
-        "2019-10": ["1", "0", "0", "0", "0"],
+        "2024-02": ["0", "1", "0", "0", "0", "0"],
+        "2024-01": ["1", "0", "0", "0", "0", "0"],
+        "2019-10": ["1", "0", "0", "0", "0", "0"],
     }
     assert 'role="img"' in section(page, "h-months")
 

@@ -122,7 +122,7 @@ def test_a_decision_between_check_and_append_is_refused_by_the_log(
     done: ReplayedDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other decision comes after the page compared the log, and before it appends."""
-    fields = _fields(done)
+    fields = _fields(done, to="retracted")  # which the state allows before and after the other
     logged = decision_routes.logged_decision
 
     def late(*given: Any, **named: Any) -> AuditEntry:

@@ -30,6 +30,8 @@ def test_what_is_refused_is_shown_as_typed_with_its_field() -> None:
     form = filters_from(QueryParams("jurisdictions=Japan&products=RV"), Tier.AUTHORITY)
     assert (form.filters, form.field) == (None, "jurisdictions")
     assert form.lines["jurisdictions"] == "Japan"
+    assert form.error == "jurisdictions: must be countries as two letters, such as JP"
+    assert _of("jurisdictions=jp%0AUS") == Filters(jurisdictions=("JP", "US"))
     public = filters_from(QueryParams("rules=ema"), Tier.PUBLIC)
     assert (public.filters, public.field) == (None, "rules")
     assert public.error is not None

@@ -127,3 +127,16 @@ def test_nothing_is_known_before_the_first_report() -> None:
     assert made.offsets_on(_number(day_of(0))) == {}
     assert made.known({}).log.n_cases == 0
     assert made.daily_counts(DRUG, EVENT, _number(day_of(0))).is_empty()
+
+
+def test_what_was_asked_before_more_deltas_came_stays(deltas: list[Delta]) -> None:
+    made = CaseHistory(default_age_bands())
+    for delta in deltas[:10]:
+        made.apply(delta)
+    early = made.offsets_on(_number(day_of(99)))
+    known = made.known(early)
+    before = known.log.rows()
+    for delta in deltas[10:]:
+        made.apply(delta)
+    assert known.log.rows().equals(before)
+    assert made.known(early).log.rows().equals(before)

@@ -1,0 +1,1 @@
+"""Files that authorities publish of their databases: JADER, EudraVigilance, Canada, MAUDE."""

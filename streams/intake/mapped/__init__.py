@@ -1,0 +1,1 @@
+"""Any CSV or Parquet file as reports, by a mapping file that says which column is which field."""
