@@ -28,7 +28,7 @@ from streams.core.explanation.explanation import ExplainedRun
 from streams.core.safety.safety_record import SafetyRecord
 from streams.delivery.alert_sources import AnyAlert
 from streams.delivery.api.read_model import ReadModel
-from streams.delivery.api.service import FileNotices, Service
+from streams.delivery.api.service import FileNotices, RecordedNotices, Service
 from streams.delivery.sending.signing_keys import TIER_KEY, installation_key
 from streams.demo import background, story
 from streams.intake.notices import read_notices
@@ -73,7 +73,7 @@ class ReplayedDesk:
         self._stated = folder / _STATEMENTS
         self._rejects = KeptRejects()
         self.desk = Desk(
-            service=_service(folder),
+            service=_service(folder, self._safety),
             intake=Intake(replayed=True),
             readers_path=folder / "readers.db",
             visits_path=folder / "visits.db",
@@ -184,7 +184,7 @@ class ReplayedDesk:
         )
 
 
-def _service(folder: Path) -> Service:
+def _service(folder: Path, safety: SafetyRecord) -> Service:
     """Return the service of a folder; what was derived from an earlier replay is removed."""
     model = folder / "signals.db"
     for path in (model, model.with_name("signals.db-wal"), model.with_name("signals.db-shm")):
@@ -194,5 +194,5 @@ def _service(folder: Path) -> Service:
         model_path=model,
         key=installation_key() if TIER_KEY in os.environ else secrets.token_bytes(32),
         audit=AuditLog(folder / "audit.jsonl"),
-        notices=FileNotices(folder / _STATEMENTS),
+        notices=RecordedNotices(FileNotices(folder / _STATEMENTS), safety),
     )

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.errors import InputError
+from schemas.subscription import Tier
 from streams.console.access import sign_in_routes
 from streams.console.audit import audit_routes
 from streams.console.desk import Desk
@@ -42,6 +43,8 @@ def desk_application(desk: Desk) -> FastAPI:
     app.state.sessions = Sessions(desk.service.key)
     app.state.statements = Lock()
     app.state.maps = LiveMaps(desk.service)
+    if desk.tier is not Tier.PUBLIC:
+        app.state.maps.of(desk.tier).revisions()  # so that the first reader does not wait for them
     app.state.worklist = Worklist(desk)
     app.state.worklist.signals(desk.tier)  # so that the first reader does not wait for it
     app.include_router(worklist_routes.router, prefix="/desk")

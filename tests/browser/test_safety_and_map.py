@@ -1,18 +1,22 @@
 """Safety pages and the map in a real Chromium: axe, sideways scrolling, and a statement by keys."""
 
 from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from schemas.alert import Alert
 from schemas.subscription import Tier
+from streams.core.signals.signal_key import signal_key
 from tests.support.browser.axe import axe
 from tests.support.browser.pictures import screenshot
 from tests.support.browser.servers import serving_application
 from tests.support.browser.views import NARROW, WIDE, View
 from tests.support.browser.watched import NewPage
-from tests.support.safety_desk import StoryDesk, desk_of_story
+from tests.support.safety_desk import StoryDesk, desk_of_story, story
 
 PAGES = {
     "rumours": "/desk/rumours?tab=confirmed",
@@ -33,6 +37,11 @@ TIERS = {
     "rumours": "/desk/rumours",
     "class": "/desk/safety/msc-supernatant-exosome",
 }
+DRUGS = [f"VACCINE{i}" if i % 2 else f"V{i}" for i in range(14)]
+EVENTS = [
+    f"Mental retardation severity unspecified, grade {i}" if i % 3 else f"Rash {i}"
+    for i in range(20)
+]
 SIZES = [View(size.width, size.height, dark=dark) for size in (WIDE, NARROW) for dark in (0, 1)]
 
 
@@ -59,6 +68,37 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A desk with a signal of 14 products with each of 20 events."""
+    desk = desk_of_story(tmp_path_factory.mktemp("desk"), with_background=True)
+    alert = next(one for one in story(with_background=True).published if isinstance(one, Alert))
+    day = date(2024, 5, 18)
+    with desk.desk.service.model() as model, model.batch():
+        for number, (drug, event) in enumerate(product(DRUGS, EVENTS)):
+            statistics = alert.statistics.model_copy(
+                update={
+                    "ic_lower": (number % 9 - 2) / 2,
+                    "ic_adjusted": number % 13 / 3 - 1,
+                    "log_e_value_blocked": float(number % 17),
+                }
+            )
+            copy = alert.model_copy(
+                update={
+                    "signal_key": signal_key(drug, event, "cumulative"),
+                    "alert_id": f"crowded{number}",
+                    "drug": drug,
+                    "event": event,
+                    "evaluated_on": day - timedelta(days=number % 120),
+                    "statistics": statistics,
+                    "n_serious": alert.counts.n_observed,
+                }
+            )
+            model.put(copy, source="alerts", position=1_000 + number)
+    with served(desk) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
 def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("desk")
     with served(desk_of_story(folder, tier=Tier.PUBLIC, with_background=True)) as address:
@@ -79,6 +119,13 @@ def test_pages_have_no_finding(authority: str, new_page: NewPage, view: View) ->
     page = new_page(view)
     for name, path in PAGES.items():
         checked(page, authority + path, name)
+
+
+@pytest.mark.parametrize("view", SIZES, ids=str)
+def test_a_crowded_map_has_no_finding(crowded: str, new_page: NewPage, view: View) -> None:
+    page = new_page(view)
+    checked(page, f"{crowded}/desk/map", "map-crowded")
+    checked(page, f"{crowded}/desk/map/events/{EVENTS[0]}?as_of=2024-05-19", "event-crowded")
 
 
 def test_pages_have_no_finding_in_japanese(authority: str, new_page: NewPage) -> None:

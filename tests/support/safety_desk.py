@@ -20,7 +20,7 @@ from streams.core.counting.windows import WindowSpec
 from streams.core.explanation.explanation import ExplainedRun
 from streams.core.safety.safety_record import SafetyRecord
 from streams.delivery.alert_sources import AnyAlert
-from streams.delivery.api.service import FileNotices, Service
+from streams.delivery.api.service import FileNotices, RecordedNotices, Service
 from streams.demo.scenario import background
 from streams.runtime.embedded.replay import Replay
 from streams.runtime.operations.audit_log import AuditLog
@@ -103,12 +103,13 @@ def desk_of_story(
 ) -> StoryDesk:
     """Return a desk that replayed the story, at a tier."""
     replayed = story(with_background=with_background)
+    record = recorded(with_background=with_background)
     service = Service(
         outbox_path=folder / "outbox.db",
         model_path=folder / "signals.db",
         key=b"an installation's secret",
         audit=AuditLog(folder / "audit.jsonl"),
-        notices=FileNotices(folder / "notices.jsonl"),
+        notices=RecordedNotices(FileNotices(folder / "notices.jsonl"), record),
         now=lambda: CLOCK,
     )
     with service.model() as model, model.batch():
@@ -122,7 +123,7 @@ def desk_of_story(
         readers_path=folder / "readers.db",
         tier=tier,
         explained=lambda: _explained(replayed),
-        safety=recorded(with_background=with_background),
+        safety=record,
         hosts=frozenset({"desk"}),
     )
     client = TestClient(desk_application(desk), base_url="http://desk", follow_redirects=False)

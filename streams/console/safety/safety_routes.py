@@ -125,9 +125,8 @@ def _stated(frame: Frame, subject: str, draft: Draft, follows: str | None) -> Re
     asked = _asked(frame, subject, None)
     if not may_state(frame, asked):
         raise FormRefused(frame, "frame.refused_scope", detail=Scope.VERIFICATIONS_WRITE)
-    service, record = frame.desk.service, frame.desk.safety
+    service = frame.desk.service
     assert service.notices is not None
-    assert record is not None
     try:
         notice = notice_of(draft, subject, reader=frame.who.reader, today=service.now().date())
     except InvalidStatement as error:
@@ -140,7 +139,6 @@ def _stated(frame: Frame, subject: str, draft: Draft, follows: str | None) -> Re
         form = StatementForm(draft, state, conflict=follows in set(VerificationState))
         return _page(frame, asked, By.CLINIC, form, status=HTTPStatus.CONFLICT)
     service.notices.put(notice)
-    record.add_notice(notice)
     address = f"/desk/rumours/{quote(subject, safe='')}?added={quote(notice.notice_id, safe='')}"
     return RedirectResponse(f"{address}#ledger", HTTPStatus.SEE_OTHER)
 

@@ -18,6 +18,7 @@ from schemas.notice import Notice
 from schemas.subscription import Tier
 from streams.core.alerts.assessment import assessed
 from streams.core.alerts.undecided import RevisionDay
+from streams.core.safety.safety_record import SafetyRecord
 from streams.delivery.alert_sources import AnyAlert, parse_alert
 from streams.delivery.api.read_model import ReadModel
 from streams.delivery.api.tokens import TokenStore
@@ -29,7 +30,14 @@ from streams.runtime.operations.audit_log import AuditLog
 from streams.runtime.owner_only import owner_only_file
 from streams.runtime.settings import Settings
 
-__all__ = ["FileNotices", "KafkaNotices", "NoticeSink", "Service", "ServiceHealth"]
+__all__ = [
+    "FileNotices",
+    "KafkaNotices",
+    "NoticeSink",
+    "RecordedNotices",
+    "Service",
+    "ServiceHealth",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -70,6 +78,18 @@ class KafkaNotices:
         """Publish a notice, acknowledged before this returns."""
         with self._lock:
             publish_notice(self._writer, self._settings, notice)
+
+
+class RecordedNotices:
+    """Notices that are stored, and known at once to what reads a record of this process."""
+
+    def __init__(self, sink: NoticeSink, record: SafetyRecord) -> None:
+        self._sink, self._record = sink, record
+
+    def put(self, notice: Notice) -> None:
+        """Store a notice, then add it to the record."""
+        self._sink.put(notice)
+        self._record.add_notice(notice)
 
 
 @dataclass(slots=True)

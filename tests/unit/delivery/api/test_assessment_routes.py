@@ -3,9 +3,13 @@
 from datetime import date
 from pathlib import Path
 
-from schemas.notice import Notice
+import pytest
+
+from schemas.notice import Notice, NoticeKind
 from schemas.subscription import Tier
-from streams.delivery.api.service import Service
+from streams.core.safety.safety_record import SafetyRecord
+from streams.delivery.api.service import FileNotices, RecordedNotices, Service
+from streams.intake.notices import read_notices
 from streams.runtime.operations.audit_log import AuditLog
 from tests.support.alerts import signal
 from tests.support.api_server import Connect, feed, is_problem, signal_path, token_of
@@ -120,3 +124,21 @@ def test_a_verification_becomes_a_notice_that_a_replay_reads(
         other = connect(token_of(service, tier))
         is_problem(other.post("/v1/verifications", json=said), 403)
     assert len((tmp_path / "notices.jsonl").read_bytes().splitlines()) == 2
+
+
+def test_a_notice_is_stored_before_the_record_of_the_process_knows_it(tmp_path: Path) -> None:
+    path, record = tmp_path / "notices.jsonl", SafetyRecord()
+    notice = Notice(
+        notice_id="N-1",
+        subject_id="RUM-1",
+        kind=NoticeKind.MEDIA,
+        received=date(2024, 1, 9),
+        source="press",
+    )
+    RecordedNotices(FileNotices(path), record).put(notice)
+    assert list(read_notices(path)) == [notice]
+    assert record.notices_on(date(2024, 1, 9)) == {"RUM-1": (notice,)}
+    unwritable = RecordedNotices(FileNotices(tmp_path / "no" / "folder"), record)
+    with pytest.raises(OSError, match="no"):
+        unwritable.put(notice.model_copy(update={"notice_id": "N-2"}))
+    assert record.notices_on(date(2024, 1, 9)) == {"RUM-1": (notice,)}
