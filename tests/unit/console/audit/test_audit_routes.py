@@ -156,7 +156,7 @@ def test_pages_of_rows_hold_each_row_once(site: Site) -> None:
     browser = site.browser("Op")
     seen: list[str] = []
     page = browser.get(PAGE, params={"reader": "A"}).text
-    while True:
+    for _ in range(9):
         seen += re.findall(r'<a href="(/desk/\d+)"', page)
         following = re.search(r'<a href="([^"]+)">Earlier rows', page)
         if following is None:

@@ -13,6 +13,7 @@ from streams.console.audit.audit_rows import AuditFilter, rows_page
 from tests.support.assessments import decided
 
 DAY = datetime(2024, 1, 1, tzinfo=UTC)
+_MOST_PAGES = 50  # three times as many as rows
 
 
 def _log(path: Path, hours: list[int]) -> None:
@@ -32,7 +33,7 @@ def _paged(path: Path, entries: list[AuditEntry], most: int) -> list[tuple[str, 
     found: list[tuple[str, int, datetime]] = []
     before_visit = before_decision = None
     with VisitLog(path) as visits:
-        while True:
+        for _ in range(_MOST_PAGES):
             page = rows_page(
                 visits,
                 entries,
@@ -45,6 +46,8 @@ def _paged(path: Path, entries: list[AuditEntry], most: int) -> list[tuple[str, 
             before_visit, before_decision = page.before_visit, page.before_decision
             if before_visit is None:
                 return found
+    msg = f"more than {_MOST_PAGES} pages"
+    raise AssertionError(msg)
 
 
 @settings(derandomize=True, max_examples=25, deadline=None)
