@@ -148,6 +148,7 @@ def test_long_names_are_folded_and_shown_in_hand(
     names = {"event": "Long name " * 30, "drug": "Substance" * 40}
     with service.model() as model:
         store(model, [next_revision(copy, 1) | names])
+    time.sleep(1.1)  # the desk reads once a second
     page = new_page(view)
     page.goto(f"{address}/desk?tab=on&q=substance")
     row = page.locator("#rows tr.row")
