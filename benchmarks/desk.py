@@ -25,6 +25,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.support.api_server import service_in
 from tests.support.browser.chromium import launched
+from tests.support.browser.hand import row_under, wheel
 from tests.support.browser.numbers import numbers
 from tests.support.browser.servers import serving_application
 from tests.support.many_signals import desk_app, desk_of, fill, many_signals, next_revision, store
@@ -32,11 +33,6 @@ from tests.support.many_signals import desk_app, desk_of, fill, many_signals, ne
 A_SECOND, BATCH = 200, 20  # revisions
 REPEATS = 12  # of each interaction
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-UNDER = """([x, y]) => {
-    const row = document.elementFromPoint(x, y)?.closest('tr.row');
-    return row && [row.dataset.key, row.getBoundingClientRect().top];
-}"""
-AT = [600, 500]
 
 
 def serve(folder: Path, pipe: Connection) -> None:
@@ -121,7 +117,6 @@ def revise(folder: Path, signals: int, pipe: Connection) -> None:
 def stillness(page: Page, address: str, folder: Path, signals: int, seconds: float) -> None:
     """Scroll while revisions arrive; print how often the row under the pointer moved."""
     page.goto(f"{address}/desk?tab=on")
-    page.mouse.move(*AT)
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
         target=revise, args=(folder, signals, theirs)
@@ -129,11 +124,10 @@ def stillness(page: Page, address: str, folder: Path, signals: int, seconds: flo
     process.start()
     moved, looks, end = 0, 0, time.monotonic() + seconds
     while time.monotonic() < end:
-        page.mouse.wheel(0, 700)
-        page.wait_for_timeout(150)
-        before = page.evaluate(UNDER, AT)
+        wheel(page, 700)
+        before = row_under(page)
         page.wait_for_timeout(350)
-        moved += page.evaluate(UNDER, AT) != before
+        moved += row_under(page) != before
         looks += 1
     ours.send("end")
     n = ours.recv()

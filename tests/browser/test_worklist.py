@@ -345,6 +345,8 @@ def test_without_scripts_all_is_links_and_forms(site: Site, new_page: NewPage) -
     expect(page.locator(".empty")).to_contain_text("No alarm changed")
 
 
+INSIDE = """table => table.getBoundingClientRect().right
+    <= table.parentElement.getBoundingClientRect().right + 1"""
 STATES = {
     "changed": "/desk",
     "on": "/desk?tab=on&q=rotavirus",
@@ -364,6 +366,8 @@ def test_axe_finds_nothing(site: Site, new_page: NewPage, view: View, state: str
     page.goto(site.address + STATES[state])
     axe(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= view.width
+    for table in page.locator(".sheet > table").all():
+        assert view.width < 820 or table.evaluate(INSIDE), "the table is wider than its sheet"
     screenshot(page, f"worklist-{state}")
 
 

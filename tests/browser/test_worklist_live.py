@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 from streams.delivery.api.service import Service
 from tests.support.api_server import service_in
 from tests.support.browser.axe import axe
+from tests.support.browser.hand import row_under, wheel
 from tests.support.browser.numbers import numbers
 from tests.support.browser.pictures import screenshot
 from tests.support.browser.servers import serving_application
@@ -24,12 +25,6 @@ from tests.support.many_signals import desk_app, desk_of, fill, many_signals, ne
 SIGNALS = 5_000
 SECONDS = float(os.environ.get("TOCSIN_LIVE_SECONDS", "8"))  # a minute by hand, less in CI
 A_SECOND, BATCH = 200, 20  # revisions
-HAND = "([x, y]) => document.elementFromPoint(x, y)?.closest('tr.row')"
-ROW_UNDER = f"""at => {{
-    const row = ({HAND})(at);
-    return row && [row.dataset.key, row.getBoundingClientRect().top];
-}}"""
-AT = [600, 500]
 
 
 @pytest.fixture
@@ -84,17 +79,15 @@ def arriving(service: Service) -> Iterator[Arriving]:
 def test_the_row_under_the_hand_does_not_move(service: Service, address: str, page: Page) -> None:
     page.goto(f"{address}/desk?tab=on")
     page.wait_for_selector("#rows tr.row")
-    page.mouse.move(*AT)
     with arriving(service) as revisions:
         end = time.monotonic() + SECONDS
         places = set()
         while time.monotonic() < end:
-            page.mouse.wheel(0, 700)
-            page.wait_for_timeout(150)  # a wheel is scrolled smoothly
-            before = page.evaluate(ROW_UNDER, AT)
+            wheel(page, 700)
+            before = row_under(page)
             page.wait_for_timeout(350)
-            assert page.evaluate(ROW_UNDER, AT) == before
-            places.add(before[0])
+            assert row_under(page) == before
+            places.add(before)
         assert len(places) >= 3
     shown = [int(row.get_attribute("data-place") or -1) for row in page.locator("tr.row").all()]
     assert shown == list(range(shown[0], shown[0] + len(shown)))
@@ -155,6 +148,7 @@ def test_long_names_are_folded_and_shown_in_hand(
     names = {"event": "Long name " * 30, "drug": "Substance" * 40}
     with service.model() as model:
         store(model, [next_revision(copy, 1) | names])
+    time.sleep(1.1)  # the desk reads once a second
     page = new_page(view)
     page.goto(f"{address}/desk?tab=on&q=substance")
     row = page.locator("#rows tr.row")

@@ -110,6 +110,7 @@ def test_a_page_of_a_tier_shows_its_copies_alone(service: Service, tier: Tier) -
     exact = re.search(r">23<", html) is not None
     assert exact == (tier is not Tier.PUBLIC)
     assert ("11-50" in html) == (tier is Tier.PUBLIC)
+    assert ("IC [95%]" in html) == (tier is not Tier.PUBLIC)
     assert ("sort=ic" in html) == (tier is not Tier.PUBLIC)
     assert ("Decided" in html) == (tier is Tier.AUTHORITY)
     for key in hidden:
