@@ -175,12 +175,16 @@ def test_reports_and_deltas_are_given_before_the_evaluation_that_counts_them() -
         b"{",
         make_link(case_id="B").model_dump_json().encode(),
         *(make_report(f"C{day}", day=FIRST + timedelta(days=day)) for day in range(1, 5)),
+        *(make_report(f"D{n}", day=last, drugs=("iron",), events=("Fever",)) for n in range(6)),
         make_report("Z", day=last + timedelta(days=1)),
     ]
     assert sum(run.feed("test", enumerate(items))) == len(items)
     run.finish()
     reports = [one for kind, one in said if kind == "report"]
-    assert reports == [(0, "A"), (1, "B"), *((4 + place, f"C{place + 1}") for place in range(4))]
+    assert reports[:6] == [(0, "A"), (1, "B"), (4, "C1"), (5, "C2"), (6, "C3"), (7, "C4")]
+    assert reports[6:] == [(8 + n, f"D{n}") for n in range(6)]
+    assert [one for kind, one in said if kind == "delta"][-1] == len(items)
+    assert "alert" in {kind for kind, _ in said}
     known = 0
     for kind, one in said:
         if kind == "delta":
