@@ -25,7 +25,7 @@ class Rejected(Message):
     reason: str = Field(description="The rule that was broken and what was got, in one line.")
     raw: bytes = Field(
         description="The original bytes, base64 in JSON: whole, but of a line over the limit of "
-        "its reader, 1 MiB, the first 4,096."
+        "its reader, 1 MiB, the first 4,096. An XML message is as parsed, without attachments."
     )
     key: bytes | None = Field(
         default=None,

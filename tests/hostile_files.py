@@ -298,6 +298,11 @@ HOSTILE = (
     ),
     Hostile("E2B: a message cut off", e2b_of([_NOT_CLOSED]), *(_NOT_WELL_FORMED, 1)),
     Hostile(
+        "E2B: zip, a member packed 1,000 times",
+        zip_of({"batch.xml": [b"<ichicsr>", *[b" " * MIB] * 500]}),
+        "a member " + _TOO_TIGHT,
+    ),
+    Hostile(
         "E2B: gzip, packed 1,000 times",
         e2b_of([b" " * MIB] * 512, name="batch.xml.gz"),
         *(_NOT_WELL_FORMED, 1),

@@ -179,7 +179,7 @@ _SEEDS: Mapping[str, Callable[[], list[bytes]]] = {
     "e2b": lambda: [
         e2b_r3.batch_of([e2b_r3.message_of(e2b_r3.REPORT)]),
         e2b_r2.batch_of([e2b_r2.message_of()] * 2),
-        e2b_r2.batch_of([e2b_r2.message_of()], sender="FDA-Public Use"),
+        e2b_r2.batch_of([e2b_r2.message_of(organisation="FDA-Public Use")]),
     ],
     "document": _documents,
     "jader": _jader,

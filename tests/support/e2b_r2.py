@@ -72,6 +72,7 @@ def message_of(
     drugs: Iterable[Mapping[str, str]] = (DRUG,),
     substances: Iterable[str] = ("ALFADRUG",),
     extra: str = "",
+    organisation: str = "Acme",
 ) -> str:
     """Return a message; `substances` are those of each drug, `extra` further elements."""
     active = "".join(
@@ -84,7 +85,7 @@ def message_of(
     return (
         f"<safetyreport>{_elements(fields)}{extra}"
         "<primarysource><reportercountry>DE</reportercountry><qualification>1</qualification>"
-        "</primarysource><sender><senderorganization>Acme</senderorganization></sender>"
+        f"</primarysource><sender>{_elements({'senderorganization': organisation})}</sender>"
         f"<patient>{parts}</patient></safetyreport>"
     )
 

@@ -20,7 +20,7 @@ from streams.intake.e2b.tree import Element, local_name
 __all__ = ["MOST_MESSAGE_BYTES", "ROOTS", "Document", "IcsrMessage", "read_messages"]
 
 MOST_MESSAGE_BYTES = 4 << 20
-"""Maximum length of a message without its attachments, and of what stands between messages."""
+"""Maximum length of a message without its attachments, and of the elements between messages."""
 
 ROOTS = ("ichicsr", "MCCI_IN200100UV01")
 """Local names of the root of a batch, of releases 2 and 3. A message may be a root as well."""
@@ -150,7 +150,7 @@ def _printable(text: str) -> str:
 
 
 def _free(message: Element, n_header: int) -> None:
-    """Empty a message, and remove what stands between it and the header."""
+    """Empty a message, and remove everything between it and the header."""
     message.clear(keep_tail=True)
     parent = message.getparent()
     if parent is not None:

@@ -28,11 +28,11 @@ from streams.intake.e2b.r2_patient import (
     read_patient,
     read_reactions,
 )
-from streams.intake.e2b.tree import Element, find, find_all, leaves, text_of
+from streams.intake.e2b.tree import Children, Element, children, text_of
 from streams.intake.e2b.values import moment, stated
 from streams.intake.text import clean
 
-__all__ = ["MESSAGE_R2", "is_faers", "read_r2"]
+__all__ = ["MESSAGE_R2", "read_r2"]
 
 MESSAGE_R2 = "safetyreport"
 """Local name of a message."""
@@ -67,16 +67,18 @@ def read_r2(message: Element, findings: Findings) -> Report | None:
 
 
 def _report(message: Element, findings: Findings) -> Report | None:
-    values = leaves(message)
-    patient = find(message, "patient")
+    parts = children(message)
+    values = parts.texts
+    patient = parts.first("patient")
     revision = _revision(values, findings)
     voids = revision is not None and revision.kind is RevisionKind.NULLIFICATION
-    of_faers = is_faers(message)
+    sender = _sender(message, parts)
+    of_faers = sender.lower() == _FAERS_SENDER
     reactions = read_reactions(patient, findings)
     products = read_drugs(patient, findings, of_faers=of_faers, is_required=not voids)
     if not voids and not reactions and REACTION_TERM not in findings.elements:
         findings.refuse(REACTION_TERM, "a case must have a reaction", None)
-    identity = (_faers_identity if of_faers else _identity)(message, values, findings)
+    identity = _faers_identity(parts, findings) if of_faers else _identity(parts, sender, findings)
     first, latest = _received(values, findings)
     if findings.problems or first is None or latest is None:
         return None
@@ -90,7 +92,7 @@ def _report(message: Element, findings: Findings) -> Report | None:
         first_received=first,
         latest_received=max(first, latest) if of_faers else latest,
         revision=revision,
-        reporter=_reporter(message, values, findings),
+        reporter=_reporter(parts, findings),
         occurrence_country=country_of(values, "occurcountry", "A.1.2", findings),
         patient=read_patient(patient, reactions, findings),
         products=products,
@@ -99,17 +101,17 @@ def _report(message: Element, findings: Findings) -> Report | None:
         verification=VerificationState.HCP_CONFIRMED if confirmed else VerificationState.VALID_ICSR,
         links=tuple(
             Link(kind=LinkKind.RELATED, case_id=number)
-            for each in find_all(message, "linkedreport/linkreportnumb")
-            if (number := clean(text_of(each), 200))
+            for each in parts.each("linkedreport")
+            if (number := clean(each.texts.get("linkreportnumb", ""), 200))
         ),
     )
 
 
-def is_faers(message: Element) -> bool:
-    """Return whether a message is of the public FAERS files, whose numbers are FDA's cases."""
-    organisation = text_of(message, "sender/senderorganization")
-    header = text_of(message.getparent(), "ichicsrmessageheader/messagesenderidentifier")
-    return _FAERS_SENDER in {organisation.strip().lower(), header.strip().lower()}
+def _sender(message: Element, parts: Children) -> str:
+    """Return the sender's organisation, else the sender in the header of the document."""
+    if organisation := parts.first("sender").texts.get("senderorganization"):
+        return organisation
+    return text_of(message.getparent(), "ichicsrmessageheader/messagesenderidentifier").strip()
 
 
 def _received(values: Mapping[str, str], findings: Findings) -> tuple[date | None, date | None]:
@@ -135,35 +137,33 @@ def _revision(values: Mapping[str, str], findings: Findings) -> Revision | None:
     return Revision(kind=kind, reason=reason)
 
 
-def _identity(message: Element, values: Mapping[str, str], findings: Findings) -> dict[str, Any]:
+def _identity(parts: Children, sender: str, findings: Findings) -> dict[str, Any]:
     """Return the fields that identify a case and order its messages.
 
     Messages of a case, of either release, are ordered by the day of receipt, so every one is
     version 1; `safetyreportversion` orders those of one day.
     """
+    values = parts.texts
     own = values.get("safetyreportid", "")
     worldwide = values.get("authoritynumb") or values.get("companynumb") or ""
     if not own and not worldwide:
         findings.refuse("safetyreportid (A.1.0.1)", "a message must state its case", None)
-    header = text_of(message.getparent(), "ichicsrmessageheader/messagesenderidentifier")
-    sender = clean(text_of(message, "sender/senderorganization") or header, 200)
     version = values.get("safetyreportversion", "").rjust(3, "0")
     order = f"{moment(values.get('receiptdate', ''))}-{version}"
     return {
         "case_id": clean(worldwide or own, 200) or "",
-        "message_id": f"{order} {sender or ''} {own}"[:200].strip(),
+        "message_id": f"{order} {sender} {own}"[:200].strip(),
         "worldwide_id": clean(worldwide, 200),
         "source": "e2b",
-        "sender": sender,
+        "sender": clean(sender, 200),
         "sender_case_id": clean(own, 200),
-        "other_ids": _other_ids(message),
+        "other_ids": _other_ids(parts),
     }
 
 
-def _faers_identity(
-    message: Element, values: Mapping[str, str], findings: Findings
-) -> dict[str, Any]:
+def _faers_identity(parts: Children, findings: Findings) -> dict[str, Any]:
     """Return the fields that identify a FAERS case, as its files in ASCII do."""
+    values = parts.texts
     case, version = values.get("safetyreportid", ""), values.get("safetyreportversion", "1")
     if not (case.isascii() and case.isdigit() and len(case) <= _MOST_DIGITS):
         findings.refuse("safetyreportid (A.1.0.1)", "must be the number of a FAERS case", case)
@@ -172,7 +172,7 @@ def _faers_identity(
         rule = f"must be a number from 1 to {_MOST_VERSIONS}"
         findings.refuse("safetyreportversion", rule, version)
         return {}
-    first_other = next(iter(_other_ids(message)), None)
+    first_other = next(iter(_other_ids(parts)), None)
     number = values.get("companynumb") or (first_other.case_id if first_other else "")
     return {
         "case_id": f"FAERS-{int(case)}",
@@ -184,17 +184,17 @@ def _faers_identity(
     }
 
 
-def _other_ids(message: Element) -> tuple[OtherId, ...]:
+def _other_ids(parts: Children) -> tuple[OtherId, ...]:
     found = []
-    for each in find_all(message, "reportduplicate"):
-        if number := clean(text_of(each, "duplicatenumb"), 200):
-            source = clean(text_of(each, "duplicatesource"), 200)
+    for each in parts.each("reportduplicate"):
+        if number := clean(each.texts.get("duplicatenumb", ""), 200):
+            source = clean(each.texts.get("duplicatesource", ""), 200)
             found.append(OtherId(source=source, case_id=number))
     return tuple(found)
 
 
-def _reporter(message: Element, values: Mapping[str, str], findings: Findings) -> Reporter:
-    source = leaves(find(message, "primarysource"))
+def _reporter(parts: Children, findings: Findings) -> Reporter:
+    values, source = parts.texts, parts.first("primarysource").texts
     code = source.get("qualification", "")
     qualification = findings.mapped("qualification (A.2.1.4)", QUALIFICATIONS, code)
     country = country_of(source, "reportercountry", "A.2.1.3", findings)

@@ -18,7 +18,7 @@ from streams.intake.e2b.codes import (
     SEXES,
 )
 from streams.intake.e2b.findings import Findings
-from streams.intake.e2b.tree import Element, find_all, leaves, texts
+from streams.intake.e2b.tree import Children
 from streams.intake.e2b.values import age_in_years, stated, weight_in_kg, years_between
 from streams.intake.faers.layout import substances_of
 from streams.intake.text import clean
@@ -44,11 +44,9 @@ def country_of(values: Mapping[str, str], name: str, number: str, findings: Find
     return code
 
 
-def read_patient(
-    patient: Element | None, reactions: tuple[Reaction, ...], findings: Findings
-) -> Patient:
+def read_patient(patient: Children, reactions: tuple[Reaction, ...], findings: Findings) -> Patient:
     """Read the patient; without an age at onset, it is that between birth and first reaction."""
-    values = leaves(patient)
+    values = patient.texts
     years = age_in_years(values.get("patientonsetage", ""), values.get("patientonsetageunit", ""))
     birth = stated(values.get("patientbirthdate", ""))
     onset = min((each.onset for each in reactions if each.onset), default=None)
@@ -67,11 +65,11 @@ def read_patient(
     )
 
 
-def read_reactions(patient: Element | None, findings: Findings) -> tuple[Reaction, ...]:
+def read_reactions(patient: Children, findings: Findings) -> tuple[Reaction, ...]:
     """Read the reactions by their preferred term, else by their lowest level term."""
     reactions = []
-    for number, element in enumerate(find_all(patient, "reaction"), start=1):
-        values = leaves(element)
+    for number, reaction in enumerate(patient.each("reaction"), start=1):
+        values = reaction.texts
         level = "pt" if values.get("reactionmeddrapt") else "llt"
         text = values.get(f"reactionmeddra{level}", "")
         term = clean(text, 500)
@@ -106,7 +104,7 @@ def _onset_days(values: Mapping[str, str]) -> int | None:
 
 
 def read_drugs(
-    patient: Element | None, findings: Findings, *, of_faers: bool, is_required: bool
+    patient: Children, findings: Findings, *, of_faers: bool, is_required: bool
 ) -> tuple[Product, ...]:
     """Read the drugs of a case.
 
@@ -118,13 +116,13 @@ def read_drugs(
         Whether a case must have a drug, and each drug a role; a nullification need not.
     """
     products: list[Product] = []
-    elements = list(find_all(patient, "drug"))
-    for number, element in enumerate(elements, start=1):
-        values = leaves(element)
+    drugs = patient.each("drug")
+    for number, drug in enumerate(drugs, start=1):
+        values = drug.texts
         code = values.get("drugcharacterization", "")
         role = ROLES_R2.get(code)
         name = clean(values.get("medicinalproduct", ""), 2000)
-        substances = _substances(element, name, of_faers=of_faers)
+        substances = _substances(drug, name, of_faers=of_faers)
         if role is None:
             if is_required:
                 rule = f"drug {number} must have a role, {', '.join(ROLES_R2)}"
@@ -137,18 +135,18 @@ def read_drugs(
                 verbatim=name,
                 substances=substances,
                 role=role,
-                relatedness=_relatedness(element),
+                relatedness=_relatedness(drug),
                 **_details(values, findings),
             )
             products.append(product)
-    if is_required and not elements:
+    if is_required and not drugs:
         findings.refuse("medicinalproduct (B.4.k.2.1)", "a case must have a drug", None)
     return tuple(products)
 
 
-def _substances(element: Element, name: str | None, *, of_faers: bool) -> tuple[str, ...]:
-    path = "activesubstance/activesubstancename"
-    names = [clean(text, 2000) or "" for text in texts(element, path)]
+def _substances(drug: Children, name: str | None, *, of_faers: bool) -> tuple[str, ...]:
+    active = drug.each("activesubstance")
+    names = [clean(each.texts.get("activesubstancename", ""), 2000) or "" for each in active]
     if of_faers:
         return _faers_names("\\".join(names), name or "")
     found = tuple(dict.fromkeys(filter(None, names)))
@@ -173,10 +171,10 @@ def _details(values: Mapping[str, str], findings: Findings) -> dict[str, Any]:
     }
 
 
-def _relatedness(drug: Element) -> tuple[Relatedness, ...]:
+def _relatedness(drug: Children) -> tuple[Relatedness, ...]:
     found = []
-    for element in find_all(drug, "drugreactionrelatedness"):
-        values = leaves(element)
+    for assessment in drug.each("drugreactionrelatedness"):
+        values = assessment.texts
         reaction = clean(values.get("drugreactionasses", ""), 500)
         if reaction and (result := clean(values.get("drugresult", ""), 200)):
             source = clean(values.get("drugassessmentsource", ""), 200)

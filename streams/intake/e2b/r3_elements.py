@@ -1,4 +1,4 @@
-"""Elements of the ICH E2B(R3) schema that are told apart by codes and roots, not by their names."""
+"""Elements of the ICH E2B(R3) schema, found by their codes and roots instead of their names."""
 
 from streams.intake.e2b.tree import Element, attribute, find, find_all
 

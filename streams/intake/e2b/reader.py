@@ -6,10 +6,12 @@ Reports are in the order of the file, since a batch may be too long to be sorted
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipInfo
 
-from schemas.rejected import Rejected
+from schemas.errors import RejectCode
+from schemas.rejected import LONGEST_BEGINNING, Rejected
 from schemas.report import Report
-from streams.intake.archive import is_zip, open_archive
+from streams.intake.archive import Archive, is_zip, open_archive
 from streams.intake.bounded import BufferedBytes, open_unpacked
 from streams.intake.e2b.content import e2b_members
 from streams.intake.e2b.documents import Document, IcsrMessage, read_messages
@@ -42,9 +44,26 @@ def read_e2b(path: Path, unmapped: Counter[str] | None = None) -> Iterator[Repor
             yield from read_document(stream, path.name, unmapped)
         return
     with open_archive(path) as archive:
-        for member in e2b_members(archive):
+        members = list(e2b_members(archive))
+        for member in members:
             with archive.opened(member) as stream:
                 yield from read_document(stream, archive.label(member), unmapped)
+        read = {member.filename for member in members}
+        for member in archive.find(r".*\.xml"):
+            if member.filename not in read:
+                yield _no_document(archive, member)
+
+
+def _no_document(archive: Archive, member: ZipInfo) -> Rejected:
+    with archive.opened(member) as stream:
+        raw = stream.read(LONGEST_BEGINNING)
+    return Rejected(
+        source=archive.label(member),
+        position=1,
+        reason="a member named .xml must be an ICH E2B document; got another root",
+        raw=raw,
+        code=RejectCode.SCHEMA,
+    )
 
 
 def read_document(

@@ -2,10 +2,21 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from lxml.etree import _Element as Element
 
-__all__ = ["Element", "attribute", "find", "find_all", "leaves", "local_name", "text_of", "texts"]
+__all__ = [
+    "Children",
+    "Element",
+    "attribute",
+    "children",
+    "find",
+    "find_all",
+    "local_name",
+    "text_of",
+    "texts",
+]
 
 
 @lru_cache(maxsize=1024)
@@ -26,7 +37,9 @@ def find_all(element: Element | None, path: str) -> Iterator[Element]:
 def local_name(element: Element) -> str:
     """Return the name of an element without its namespace; empty of an entity reference."""
     tag = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+    if not isinstance(tag, str):
+        return ""
+    return tag.rpartition("}")[2] if tag.startswith("{") else tag
 
 
 def attribute(element: Element | None, path: str, name: str) -> str:
@@ -48,10 +61,30 @@ def texts(element: Element | None, path: str) -> list[str]:
     return [text for each in find_all(element, path) if (text := text_of(each).strip())]
 
 
-def leaves(parent: Element | None) -> dict[str, str]:
-    """Return the texts of the children without children, by local name; the first of each name."""
-    found: dict[str, str] = {}
+class Children(NamedTuple):
+    """The children of an element by local name: texts of those with text alone, and the others."""
+
+    texts: dict[str, str]  # the first of each name, stripped
+    elements: dict[str, list[Element]]
+
+    def first(self, name: str) -> "Children":
+        """Return the children of the first child of a name; none if there is no such child."""
+        found = self.elements.get(name)
+        return children(found[0]) if found else Children({}, {})
+
+    def each(self, name: str) -> list["Children"]:
+        """Return the children of each child of a name."""
+        return [children(element) for element in self.elements.get(name, ())]
+
+
+def children(parent: Element | None) -> Children:
+    """Return the children of an element, in one pass."""
+    texts: dict[str, str] = {}
+    elements: dict[str, list[Element]] = {}
     for child in parent if parent is not None else ():
-        if len(child) == 0 and child.text:
-            found.setdefault(local_name(child), child.text.strip())
-    return found
+        text = (child.text or "").strip()
+        if text and len(child) == 0:
+            texts.setdefault(local_name(child), text)
+        else:
+            elements.setdefault(local_name(child), []).append(child)
+    return Children(texts, elements)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import streams.cli.kafka_commands as kafka_commands
+from tests.support import e2b_r2
 from tests.support.archives import write_zip
 from tests.support.cli import Run, require_refused
 from tests.support.faers_quarters import joined_quarter
@@ -68,9 +69,10 @@ def test_progress_is_logged_once_for_each_change_of_the_tally(
     assert next(vars(record)["tally"] for record in caplog.records) == {"first": 2}
 
 
-def test_repairs_of_a_published_file_are_in_the_summary(
-    monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path
-) -> None:
+@pytest.fixture
+def counted_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count what would be published."""
+
     def publish(
         settings: Any, source: str, items: Any, tally: Counter[str], on_rejected: Any
     ) -> Iterator[int]:
@@ -78,6 +80,25 @@ def test_repairs_of_a_published_file_are_in_the_summary(
         yield tally["reports"]
 
     monkeypatch.setattr(kafka_commands, "publish_source", publish)
+
+
+@pytest.mark.usefixtures("counted_only")
+def test_values_that_a_published_report_cannot_carry_are_in_the_summary(
+    run: Run, tmp_path: Path
+) -> None:
+    message = e2b_r2.message_of(e2b_r2.FIELDS | {"occurcountry": "EU"})
+    (tmp_path / "batch.xml").write_bytes(e2b_r2.batch_of([message] * 3))
+    assert run("publish batch.xml").rows() == [
+        ["reports published", "3"],
+        ["notices published", "0"],
+        ["rejected", "0"],
+        ["values that a report cannot carry", "3"],
+        ["occurcountry (A.1.2) 'EU'", "3"],
+    ]
+
+
+@pytest.mark.usefixtures("counted_only")
+def test_repairs_of_a_published_file_are_in_the_summary(run: Run, tmp_path: Path) -> None:
     write_zip(tmp_path / "q.zip", joined_quarter("17Q2"))
     assert run("publish q.zip").rows() == [
         ["reports published", "2"],

@@ -12,7 +12,13 @@ from schemas.alert import SignalGrade
 from schemas.notice import Patients
 from schemas.priority import Priority, PriorityLevel
 from schemas.safety_alert import SafetyAlertKind
-from streams.cli.tables import alert_table, repair_rows, summary_table, validation_table
+from streams.cli.tables import (
+    alert_table,
+    repair_rows,
+    summary_table,
+    unmapped_rows,
+    validation_table,
+)
 from tests.support.alerts import safety, signal
 
 
@@ -91,6 +97,17 @@ def test_repairs_are_shown_by_kind_and_only_if_there_are_any() -> None:
     rows = [("repaired", 5), ("  rows of kind a", 2), ("  rows of kind b", 3)]
     assert list(repair_rows(repaired).items()) == rows
     assert repair_rows(Counter({"rows of kind c": 0})) == {}
+
+
+def test_the_most_frequent_values_without_a_place_are_shown() -> None:
+    unmapped = Counter({f"D.5 '{number}'": 1 for number in range(30)}) + Counter({"D.5 '[x]'": 7})
+    rows = unmapped_rows(unmapped)
+    assert list(rows.items())[:2] == [
+        ("values that a report cannot carry", 37),
+        (r"  D.5 '\[x]'", 7),
+    ]
+    assert (len(rows), rows["  other values"]) == (22, 11)
+    assert unmapped_rows(Counter()) == {}
 
 
 def test_a_value_that_differs_or_is_missing_is_marked(console: Console) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from streams.intake.e2b.documents import Document, IcsrMessage
 from streams.intake.e2b.findings import Findings
 from streams.intake.e2b.r3_elements import CASE_IDS, identifier
-from streams.intake.e2b.tree import Element, attribute, find, find_all, leaves
+from streams.intake.e2b.tree import Element, attribute, children, find, find_all
 
 __all__ = ["Answer", "BatchIdentity", "answer_to", "batch_from"]
 
@@ -67,7 +67,7 @@ def batch_from(document: Document, release: int) -> BatchIdentity:
     if root is None:
         return BatchIdentity()
     if release != 3:
-        header = leaves(find(root, "ichicsrmessageheader"))
+        header = children(find(root, "ichicsrmessageheader")).texts
         names = ("messagenumb", "messagesenderidentifier", "messagereceiveridentifier")
         return BatchIdentity(*(header.get(name, "") for name in (*names, "messagedate")))
     return BatchIdentity(
@@ -91,7 +91,7 @@ def _identity_r3(message: Element) -> dict[str, str]:
 
 
 def _identity_r2(message: Element) -> dict[str, str]:
-    values = leaves(message)
+    values = children(message).texts
     return {
         "own": values.get("safetyreportid", ""),
         "worldwide": values.get("companynumb", ""),

@@ -147,6 +147,8 @@ def test_read_messages_are_emptied_and_the_header_is_kept() -> None:
         root = document.root
         assert root is not None
         assert root.index(item.element) <= 2, "after the header and an emptied message"
+        previous = item.element.getprevious()
+        assert item.number == 1 or len(previous) == 0
     assert document.n_messages == 50
     assert document.root is not None
     assert document.root[0].findtext("messagenumb") == "B-1"

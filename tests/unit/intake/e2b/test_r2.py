@@ -129,6 +129,14 @@ def test_an_element_that_breaks_a_rule_is_named(changed: dict[str, str], reason:
             "reactionmeddrapt (B.2.i.2): reaction 2 must have a MedDRA term; got nothing",
         ),
         (
+            message_of(reactions=[REACTION, {}]),
+            "reactionmeddrapt (B.2.i.2): reaction 2 must have a MedDRA term; got nothing",
+        ),
+        (
+            message_of(drugs=[DRUG, {}], substances=()),
+            "drugcharacterization (B.4.k.1): drug 2 must have a role, 1, 2, 3, 4; got nothing",
+        ),
+        (
             message_of(drugs=()),
             "medicinalproduct (B.4.k.2.1): a case must have a drug; got nothing",
         ),

@@ -1,5 +1,7 @@
 """The FAERS quarterly files in XML give the cases of those in ASCII."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.e2b_r2 import DOCTYPE, DRUG, FIELDS, batch_of, message_of
@@ -16,13 +18,17 @@ DUPLICATE = (
     "<reportduplicate><duplicatesource>ACME</duplicatesource>"
     "<duplicatenumb>US-ACME-7</duplicatenumb></reportduplicate>"
 )
+
+
+def faers(fields: dict[str, str], **parts: Any) -> str:
+    return message_of(fields, organisation="FDA-Public Use", **parts)
+
+
 LAYOUTS = {  # flags of 2012 are 1 or 2, those of 2022 present or absent
-    "2012": batch_of(
-        [message_of(CASE, extra=DUPLICATE, substances=())], doctype="", sender="FDA-Public Use"
-    ),
+    "2012": batch_of([faers(CASE, extra=DUPLICATE, substances=())], doctype=""),
     "2022": batch_of(
         [
-            message_of(
+            faers(
                 {name: value for name, value in CASE.items() if name != "seriousnessdeath"},
                 extra=DUPLICATE,
                 substances=(),
@@ -30,7 +36,6 @@ LAYOUTS = {  # flags of 2012 are 1 or 2, those of 2022 present or absent
         ],
         encoding="UTF-8",
         doctype=DOCTYPE,
-        sender="FDA-Public Use",
     ),
 }
 
@@ -49,11 +54,11 @@ def test_a_message_has_the_identity_of_the_case_in_ascii(layout: str) -> None:
 def test_substances_are_parted_as_fda_joins_them() -> None:
     names = ("SULFAMETHOXAZOLE\\TRIMETHOPRIM",)
     drugs = (DRUG, DRUG | {"medicinalproduct": "BAKTAR /00086101/"})
-    message = message_of(CASE, drugs=drugs, substances=names)
-    products = read_one(batch_of([message], sender="FDA-Public Use")).products
+    message = faers(CASE, drugs=drugs, substances=names)
+    products = read_one(batch_of([message])).products
     assert {each.substances for each in products} == {("SULFAMETHOXAZOLE", "TRIMETHOPRIM")}
-    message = message_of(CASE, drugs=drugs[1:], substances=())
-    [product] = read_one(batch_of([message], sender="FDA-Public Use")).products
+    message = faers(CASE, drugs=drugs[1:], substances=())
+    [product] = read_one(batch_of([message])).products
     assert product.substances == ("BAKTAR",)
 
 
@@ -71,5 +76,11 @@ def test_substances_are_parted_as_fda_joins_them() -> None:
     ],
 )
 def test_a_number_that_is_none_of_fda_is_rejected(changed: dict[str, str], reason: str) -> None:
-    [rejected] = read(batch_of([message_of(CASE | changed)], sender="FDA-Public Use"))[1]
+    [rejected] = read(batch_of([faers(CASE | changed)]))[1]
     assert rejected.reason == reason
+
+
+def test_the_header_tells_if_the_message_does_not() -> None:
+    message = message_of(CASE, organisation="")
+    assert read_one(batch_of([message], sender="FDA-PUBLIC USE")).source == "faers"
+    assert read_one(batch_of([message.replace("20140310", "20140312")])).source == "e2b"

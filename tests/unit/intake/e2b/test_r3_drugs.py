@@ -108,7 +108,7 @@ def test_the_onset_is_counted_from_the_first_suspect_dose() -> None:
     relations = "".join(
         interval.format(kind, number, unit, reaction.upper())
         for kind, number, unit in (
-            *(("SAS", "3", "d"), ("SAS", "2", "wk"), ("SAS", "900", "s")),
+            *(("SAS", "2", "wk"), ("SAS", "3", "d"), ("SAS", "900", "s")),
             *(("SAE", "99", "d"), ("SAS", "x", "d")),
         )
     )

@@ -1,4 +1,4 @@
-"""Elements that are told apart by their codes and roots."""
+"""Elements are found by their codes and roots."""
 
 from lxml import etree
 

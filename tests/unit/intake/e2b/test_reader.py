@@ -49,6 +49,15 @@ def test_an_archive_may_hold_documents_of_both_releases(archive_of: ArchiveOf) -
     assert (rejected.source, rejected.position) == ("batches.zip!xml/2_batch.XML", 2)
 
 
+def test_a_member_that_is_xml_of_another_kind_is_a_reject(archive_of: ArchiveOf) -> None:
+    members = {"1.xml": batch_of([case(1)]), "2.xml": "<MCCI_IN200101UV01/>", "3.txt": "notes"}
+    path = archive_of("batches.zip", members)
+    assert cases(path) == ["DE-ACME-1"]
+    [rejected] = [each for each in read_e2b(path) if isinstance(each, Rejected)]
+    assert (rejected.source, rejected.raw) == ("batches.zip!2.xml", b"<MCCI_IN200101UV01/>")
+    assert rejected.reason == ("a member named .xml must be an ICH E2B document; got another root")
+
+
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "batch.xml.gz"
     path.write_bytes(gzip.compress(batch_of([case(1)] * 500))[:-40])
