@@ -109,7 +109,7 @@ _FIELDS = (
 
 
 def propose_mapping(path: Path) -> str:
-    """Return the text of a mapping file for a table, to be checked by whoever knows the columns.
+    """Return the text of a mapping file for a table, to be checked by a person.
 
     Columns are matched by their names; a date, a number or a code also by its first values. What is
     in doubt stands behind `# check`, and columns without a field are listed.

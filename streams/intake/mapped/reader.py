@@ -1,7 +1,7 @@
 """Reports of a table of any layout, by a mapping file.
 
-A row becomes a native message, which is judged by the rules of every native message; what it breaks
-is told by the column that it came from.
+A row becomes a native message, which is judged by the rules of every native message; a reject names
+the column that the wrong value came from.
 """
 
 import re

@@ -81,13 +81,16 @@ def test_a_case_has_the_fields_of_its_rows(encoding: str, archive_of: ArchiveOf)
     assert reaction.baseline_disease == "高血圧; 喘息"
 
 
+LATER = REPORT.replace("A-1,1", "A-1,2").replace("2024・第一", "2024・第四")
+
+
+@pytest.mark.parametrize("rows", [(LATER, REPORT), (REPORT, LATER)])
 def test_the_last_report_of_a_case_holds_from_the_quarter_of_the_first(
-    archive_of: ArchiveOf,
+    rows: Sequence[str], archive_of: ArchiveOf
 ) -> None:
-    later = REPORT.replace("A-1,1", "A-1,2").replace("2024・第一", "2024・第四")
     path = _path(
         archive_of,
-        demo=(DEMO, later, REPORT),
+        demo=(DEMO, *rows),
         drug=(DRUG, TAKEN, TAKEN.replace("A-1,1", "A-1,2")),
         reac=(REAC, ILL, ILL.replace("A-1,1", "A-1,2").replace("発疹", "頭痛")),
     )

@@ -1,4 +1,4 @@
-"""A table becomes reports by its mapping; what is wrong is told by line and column."""
+"""A table becomes reports by its mapping; a reject names line and column."""
 
 from collections import Counter
 from collections.abc import Mapping
