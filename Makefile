@@ -9,7 +9,7 @@ AUDIT := .audit-venv
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test check golden bench attack chaos soak spark fuzz audit wheel lock clean
+.PHONY: help demo docs pictures test check golden bench attack chaos soak spark fuzz audit wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ golden: $(VENV)/.dev  ## after an addition to a contract: its golden schemas and
 
 docs: $(VENV)/.dev  ## run the commands of README and docs, and write their output into the pages
 	$(BIN)/python -m tests.docs $(PAGES)
+
+pictures: $(VENV)/.dev  ## take the pictures of pages that README and docs show
+	$(BIN)/python -m tests.browser
 
 $(BENCH)/.ready: requirements/bench.txt pyproject.toml
 	$(PYTHON) -m venv $(BENCH)
