@@ -25,6 +25,8 @@ def test_stages_have_the_phase_that_their_worker_states() -> None:
     assert (restoring.phase, restoring.ready) == (Phase.RESTORING, False)
     assert restored([active, restoring]) == 0.63
     assert restored([active]) is None
+    first, last = _stages(Readiness(Phase.RESTORING, 0.2), Readiness(Phase.RESTORING, 0.9))
+    assert restored([last, first]) == restored([first, last]) == 0.2
 
 
 def test_what_is_blocked_or_disconnected_says_why() -> None:
