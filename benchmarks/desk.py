@@ -104,6 +104,7 @@ def first_paints(page: Page, address: str) -> list[float]:
 def revise(folder: Path, signals: int, pipe: Connection) -> None:
     """Store revisions at a fixed pace until the pipe says so; then send their number."""
     copies = itertools.cycle(list(many_signals(min(signals, 5_000))))
+    pipe.send("ready")
     begun, n = time.monotonic(), 0
     with service_in(folder).model() as model:
         for number in itertools.count(1):
@@ -122,6 +123,7 @@ def stillness(page: Page, address: str, folder: Path, signals: int, seconds: flo
         target=revise, args=(folder, signals, theirs)
     )
     process.start()
+    ours.recv()
     moved, looks, end = 0, 0, time.monotonic() + seconds
     while time.monotonic() < end:
         wheel(page, 700)
@@ -156,6 +158,7 @@ def main() -> None:
                 p95 = quantiles(times, n=20)[-1]
                 print(f"{name}: p50 {quantiles(times, n=2)[0]:.0f} ms, p95 {p95:.0f} ms")
             stillness(page, address, folder, given.signals, given.seconds)
+            page.close()  # its live line would hold the server
             pipe.send("end")
             sizes = pipe.recv()
             print(f"server memory: {sizes['VmRSS']:.0f} MB, at most {sizes['VmHWM']:.0f} MB")
