@@ -1,5 +1,6 @@
 """The desk of `tocsin serve --desk`: its sign-in, its addresses, and the counts that it follows."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -10,7 +11,8 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
-from schemas.errors import InputError
+from schemas.delta import Delta
+from schemas.errors import IcsrError, InputError
 from streams.console.access.gate import Gate
 from streams.console.access.openid import OpenIdProvider, OpenIdSettings
 from streams.console.application import desk_application
@@ -18,13 +20,17 @@ from streams.console.desk import Desk, Intake
 from streams.console.operations.rejects import KafkaRejects
 from streams.console.operations.workers import Workers
 from streams.core.cases.strata import default_age_bands
+from streams.core.safety.safety_record import SafetyRecord
 from streams.delivery.api.service import Service
+from streams.intake.notices import decode_notice
 from streams.runtime.owner_only import owner_only_folder
 from streams.runtime.settings import Settings
 from streams.runtime.workers.history_follower import FollowedHistory, following
+from streams.runtime.workers.topic_follower import following_topic
 
 __all__ = ["OPENID_SECRET", "ServedDesk"]
 
+_LOG = logging.getLogger(__name__)
 _EPOCH = date(1970, 1, 1)
 OPENID_SECRET = "OPENID_SECRET"
 """Environment variable with our client's secret at the OpenID provider."""
@@ -87,19 +93,16 @@ class ServedDesk:
         owner_only_folder(self.folder)
         with ExitStack() as opened:
             intake = Intake(sources=sources)
-            history = None
+            history, safety = None, None
             if self.on_kafka:
-                history = FollowedHistory(default_age_bands())
-
-                def learn(watermark: int) -> None:
-                    intake.closed = _EPOCH + timedelta(days=watermark)
-
-                opened.enter_context(following(settings, history, learn))
+                history, safety = FollowedHistory(default_age_bands()), SafetyRecord()
+                opened.enter_context(_following(settings, intake, history, safety))
             desk = Desk(
                 service=service,
                 intake=intake,
                 readers_path=self.folder / "readers.db",
                 history=history,
+                safety=safety,
                 gate=self._gate(opened, service),
                 visits_path=self.folder / "visits.db",
                 rejects=KafkaRejects(settings) if self.on_kafka else None,
@@ -134,3 +137,23 @@ class ServedDesk:
             local=self.local_accounts,
             secure=self.address is not None and self.address.startswith("https:"),
         )
+
+
+@contextmanager
+def _following(
+    settings: Settings, intake: Intake, history: FollowedHistory, safety: SafetyRecord
+) -> Iterator[None]:
+    """Follow counts and notices while the body runs."""
+
+    def count(delta: Delta) -> None:
+        safety.apply(delta)
+        intake.closed = _EPOCH + timedelta(days=delta.watermark)
+
+    def add(source: str, offset: int, raw: bytes) -> None:
+        try:
+            safety.add_notice(decode_notice(raw))
+        except IcsrError as error:  # the detector sets it aside, with its reason
+            _LOG.warning("%s@%s: not shown: %s", source, offset, error)
+
+    with following(settings, history, count), following_topic(settings, "notices", add):
+        yield

@@ -10,9 +10,11 @@ import pytest
 from schemas.subscription import Tier
 from streams.delivery.api.tokens import Scope, TokenStore
 from streams.runtime.settings import Settings
+from tests.broker.support.notices import line, send_notices
 from tests.broker.support.processes import keyed, running, send, tocsin, wait_until
 from tests.broker.support.retention import forget_records
 from tests.support.recent_reports import RECENT_RULES, recent_reports
+from tests.support.replays import founding_case
 
 pytestmark = pytest.mark.broker
 
@@ -78,4 +80,29 @@ def test_deleted_counts_are_said_and_the_alerts_are_shown(topics: Settings, tmp_
                 lambda: browser.get("/desk/signals/lead%7Cgout%7Ccumulative").status_code == 200,
                 60,
                 "the signal",
+            )
+
+
+def test_rumours_are_read_from_their_topic(topics: Settings, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    reports, notices = founding_case()
+    send(topics, keyed(reports))
+    send_notices(topics, [*(line(notice) for notice in notices[:4]), b"no notice"])
+    assert tocsin(topics, state, "run", *RECENT_RULES, "--drain").returncode == 0
+    command = (
+        "serve", "--desk", "--cases", "--port", "0", "--outbox", tmp_path / "outbox.db",
+        "--model", tmp_path / "signals.db", "--log", tmp_path / "audit.jsonl",
+        "--desk-folder", tmp_path / "desk",
+    )  # fmt: skip
+    with running(topics, state, *command) as served:
+        served.says("/desk")
+        served.says("not shown")
+        address = served.text().split("/desk")[0].split()[-1]
+        with httpx2.Client(base_url=address, timeout=30) as browser:
+            subjects = {notice.subject_id for notice in notices[:4]}
+            wait_until(
+                lambda: any(name in browser.get("/desk/rumours").text for name in subjects),
+                60,
+                "a rumour",
             )

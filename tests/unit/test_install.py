@@ -31,6 +31,7 @@ TESTED_BY = {
     "streams.console.desk": "broker/test_desk_on_kafka.py",
     "streams.console.frame.rendering": "unit/console/worklist/test_worklist_routes.py",
     "streams.runtime.workers.history_follower": "broker/test_desk_on_kafka.py",
+    "streams.runtime.workers.topic_follower": "broker/test_desk_on_kafka.py",
     "schemas.contracts": "unit/contracts/test_schema_changes.py",
     "detectors.adjusted": "oracle/test_adjusted.py",
     "detectors.anytime_valid_state": "properties/test_safe_test.py",

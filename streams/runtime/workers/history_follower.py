@@ -1,26 +1,21 @@
 """Follows `pv.deltas` into a history of the counted cases, for pages that ask what was known."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import polars as pl
 
 from schemas.delta import Delta
-from schemas.errors import BrokerError, StateError
+from schemas.errors import StateError
 from streams.core.cases.strata import AgeBands
 from streams.core.counting.case_history import CaseHistory, KnownCases
 from streams.core.detection.input_offsets import is_next
-from streams.runtime.broker.topic_tail import TopicTail
-from streams.runtime.broker.topics import topic_name
 from streams.runtime.settings import Settings
 from streams.runtime.wire.deltas import decode_delta
+from streams.runtime.workers.topic_follower import following_topic
 
 __all__ = ["FollowedHistory", "following"]
-
-_LOG = logging.getLogger(__name__)
-_RETRY_SECONDS = 5.0  # s before the topic is opened again after an error
 
 
 class FollowedHistory(CaseHistory):
@@ -60,69 +55,36 @@ class FollowedHistory(CaseHistory):
 
 @contextmanager
 def following(
-    settings: Settings, history: FollowedHistory, learnt: Callable[[int], None]
+    settings: Settings, history: FollowedHistory, counted: Callable[[Delta], None]
 ) -> Iterator[None]:
     """Follow the deltas in a background thread while the body runs.
 
-    A delta that cannot be read, or deltas that were deleted before this server read them, end it:
-    a history with a gap would be wrong. The reason is logged and kept in `history.problem`.
+    Deltas that were deleted before this server read them end it: a history with a gap would be
+    wrong. The reason is logged and kept in `history.problem`.
 
     Parameters
     ----------
-    learnt
-        Called with the latest day of receipt so far [days since 1970-01-01].
+    counted
+        Called with each delta, once, after the history has it.
     """
-    stop = threading.Event()
+    offsets: dict[int, int] = {}
+    read: set[str] = set()
 
-    def run() -> None:
-        place: dict[str, int] = {}
-        counted: dict[int, int] = {}
-        while not stop.is_set():
-            try:
-                with closing(TopicTail(settings, "deltas", lambda key: place.get(key, 0))) as tail:
-                    _follow(tail, history, place, counted, learnt, stop)
-            except BrokerError as error:
-                _note(history, str(error))
-                stop.wait(_RETRY_SECONDS)
-            except StateError as error:
-                _note(history, f"{topic_name(settings, 'deltas')}: {error}")
-                return
+    def take(source: str, offset: int, raw: bytes) -> None:
+        if source not in read and offset > 0:
+            msg = (
+                f"the changes before offset {offset} must be there; they were deleted. Figures "
+                "that are computed from cases need all of them: keep the topic without a limit"
+            )
+            raise StateError(msg)
+        read.add(source)
+        delta = decode_delta(raw)
+        if is_next(delta, offsets, source):
+            history.apply(delta)
+            counted(delta)
 
-    thread = threading.Thread(target=run, name="tocsin-history", daemon=True)
-    thread.start()
-    try:
+    def note(problem: str | None) -> None:
+        history.problem = problem
+
+    with following_topic(settings, "deltas", take, note):
         yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def _follow(
-    tail: TopicTail,
-    history: FollowedHistory,
-    place: dict[str, int],
-    counted: dict[int, int],
-    learnt: Callable[[int], None],
-    stop: threading.Event,
-) -> None:
-    while not stop.is_set():
-        for source, offset, raw in tail.poll():
-            if source not in place and offset > 0:
-                msg = (
-                    f"the changes before offset {offset} must be there; they were deleted. Figures "
-                    "that are computed from cases need all of them: keep the topic without a limit"
-                )
-                raise StateError(msg)
-            delta = decode_delta(raw)
-            if is_next(delta, counted, source):
-                history.apply(delta)
-                learnt(delta.watermark)
-            place[source] = offset + 1
-        if history.problem is not None and tail.drained():
-            history.problem = None
-
-
-def _note(history: FollowedHistory, problem: str) -> None:
-    if history.problem != problem:  # an error that persists is logged once
-        _LOG.error("following the counts failed: %s", problem)
-    history.problem = problem
