@@ -84,7 +84,7 @@ class Outcome:
     @property
     def rejects(self) -> int:
         """Number of rejected items in the summary."""
-        found = re.search(r"│ rejected +│ +([0-9,]+) │", self.said)
+        found = re.search(r"(?m)^(?:│ | *)rejected[ │\s]+([0-9,]+)\b", self.said)
         return int(found[1].replace(",", "")) if found else 0
 
 
@@ -267,7 +267,7 @@ HOSTILE = (
     Hostile(
         "E2B: 1 GiB of elements between messages",
         e2b_of([b"<a/>" * (MIB // 4)] * 1_024),
-        *("more than 4194304 bytes outside of messages", 1),
+        *("more than 1048576 bytes outside of messages", 1),
     ),
     Hostile(
         "E2B: a comment of 1 GiB",

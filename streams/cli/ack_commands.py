@@ -46,8 +46,8 @@ def ack(
         found = acknowledge(stream, source.name)
     now = datetime.now(UTC)
     target = output or source.with_name(f"{source.name}.ack")
-    with result_file(target) as path:
-        path.write_bytes(found.xml(number=f"ACK-{now:%Y%m%d%H%M%S%f}", now=now))
+    with result_file(target) as part:
+        part.write_bytes(found.xml(number=f"ACK-{now:%Y%m%d%H%M%S%f}", now=now))
     n_rejected = len(found.answers) - found.n_accepted
     typer.echo(f"{found.n_accepted} accepted, {n_rejected} rejected: {printable(str(target))}")
     if found.malformed is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.browser.servers import serving_command
@@ -25,13 +25,13 @@ def files(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def desk(files: Path) -> Iterator[httpx.Client]:
+def desk(files: Path) -> Iterator[httpx2.Client]:
     """Run the command; yield a browser of its pages."""
     command = [sys.executable, "-W", "ignore", "-c", RUN, "desk", str(files / "reports.jsonl")]
     command += ["--notices", str(files / "notices.jsonl"), "--folder", str(files / "desk")]
     with (
         serving_command([*command, "--port", "0", "--no-open"], seconds=120) as address,
-        httpx.Client(base_url=address) as browser,
+        httpx2.Client(base_url=address) as browser,
     ):
         yield browser
 

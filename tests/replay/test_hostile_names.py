@@ -117,6 +117,12 @@ LINES: list[list[tuple[str, ...]]] = [
     [("fixtures", "--scenario", "exosome", "-o", HOSTILE)],
     [("demo", NAME)],
     [("validate", NAME)],
+    [("validate", REPORTS)],
+    [("ack", REPORTS, "-o", f"{HOSTILE}.ack")],
+    [("map", "init", COUNTS, "-o", f"{HOSTILE}.toml")],
+    [("desk", AWAY, "--no-open", "--port", "0")],
+    [("accounts", "disable", NAME)],
+    [("accounts", "add", NAME, "--scope", "alerts:read")],
 ]
 
 

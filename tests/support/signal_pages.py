@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-import httpx
+import httpx2
 import lxml.html
 from fastapi.testclient import TestClient
 
@@ -89,9 +89,11 @@ class ReplayedDesk:
         `TestClient` decodes a path twice, so that a percent sign in a name is lost.
         """
 
-        async def fetch() -> httpx.Response:
-            transport = httpx.ASGITransport(app=self.client.app)
-            async with httpx.AsyncClient(transport=transport, base_url=f"http://{_HOST}") as client:
+        async def fetch() -> httpx2.Response:
+            transport = httpx2.ASGITransport(app=self.client.app)
+            async with httpx2.AsyncClient(
+                transport=transport, base_url=f"http://{_HOST}"
+            ) as client:
                 return await client.get(path)
 
         answer = asyncio.run(fetch())

@@ -27,9 +27,9 @@ _OPTIONS = {
 def of_act(act: str, subscription: Subscription, outbox: Path) -> str:
     """Return the command that pauses, resumes, removes, rotates or lists what waits.
 
-    >>> wanted = Subscription.model_validate(
-    ...     {"subscription_id": "s", "subscriber": "M. O", "tier": "public",
-    ...      "channel": {"kind": "stream"}})
+    >>> wanted = Subscription.model_validate_json(
+    ...     '{"subscription_id": "s", "subscriber": "M. O", "tier": "public",'
+    ...     ' "channel": {"kind": "stream"}}')
     >>> of_act("pause", wanted, Path("outbox.db"))
     "tocsin subscriptions --pause s --subscriber 'M. O' --outbox outbox.db"
     """

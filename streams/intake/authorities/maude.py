@@ -270,7 +270,8 @@ def _read_documents(path: Path, codes: Codes) -> Iterator[Report | Rejected]:
                 continue
             found = _of_json(raw, codes)
             if isinstance(found, Refusal):
-                yield Rejected(source=where, position=number, raw=raw, **found._asdict())
+                reason, code = found
+                yield Rejected(source=where, position=number, raw=raw, reason=reason, code=code)
             else:
                 yield found
 

@@ -115,7 +115,8 @@ def read_fhir(path: Path, unmapped: Counter[str] | None = None) -> Iterator[Repo
             for resource, _ in _resources(raw):
                 found = _report(resource, references, codes)
                 if isinstance(found, Refusal):
-                    yield Rejected(source=where, position=number, raw=raw, **found._asdict())
+                    reason, code = found
+                    yield Rejected(source=where, position=number, raw=raw, reason=reason, code=code)
                 elif found is not None:
                     known = cases.get(found.case_id)
                     cases[found.case_id] = found if known is None else _united(known, found)

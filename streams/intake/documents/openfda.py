@@ -173,7 +173,8 @@ def read_openfda(path: Path, unmapped: Counter[str] | None = None) -> Iterator[R
                 continue
             found = _report(raw, counts)
             if isinstance(found, Refusal):
-                yield Rejected(source=where, position=number, raw=raw, **found._asdict())
+                reason, code = found
+                yield Rejected(source=where, position=number, raw=raw, reason=reason, code=code)
             else:
                 yield found
 

@@ -17,10 +17,19 @@ from streams.intake.e2b.r2 import MESSAGE_R2
 from streams.intake.e2b.r3 import MESSAGE_R3
 from streams.intake.e2b.tree import Element, local_name
 
-__all__ = ["MOST_MESSAGE_BYTES", "ROOTS", "Document", "IcsrMessage", "read_messages"]
+__all__ = [
+    "MOST_BETWEEN_BYTES",
+    "MOST_MESSAGE_BYTES",
+    "ROOTS",
+    "Document",
+    "IcsrMessage",
+    "read_messages",
+]
 
 MOST_MESSAGE_BYTES = 4 << 20
-"""Maximum length of a message without its attachments, and of the elements between messages."""
+"""Maximum length of a message without its attachments."""
+MOST_BETWEEN_BYTES = 1 << 20
+"""Maximum length of the elements between messages."""
 
 ROOTS = ("ichicsr", "MCCI_IN200100UV01")
 """Local names of the root of a batch, of releases 2 and 3. A message may be a root as well."""
@@ -179,7 +188,8 @@ class _Source:
 
     def read(self, size: int) -> bytes:
         """Return the next bytes."""
-        if self._length > MOST_MESSAGE_BYTES:
+        most = MOST_BETWEEN_BYTES if self._message is None else MOST_MESSAGE_BYTES
+        if self._length > most:
             self._shorten()
         read = self._stream.read(size)
         self.recent = read or self.recent
@@ -190,7 +200,7 @@ class _Source:
 
     def _shorten(self) -> None:
         if self._message is None:
-            msg = f"more than {MOST_MESSAGE_BYTES} bytes outside of messages"
+            msg = f"more than {MOST_BETWEEN_BYTES} bytes outside of messages"
             raise _syntax_error(msg)
         if self._n_read > _MOST_SKIPPED_BYTES:
             msg = f"a message of more than {_MOST_SKIPPED_BYTES} bytes"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from schemas.decision import AuditEntry, Decision, SignalState, SignatureMeaning
@@ -33,7 +33,7 @@ def _address(done: ReplayedDesk) -> str:
     return address_of(done.alerts[-1])
 
 
-def _post(done: ReplayedDesk, fields: dict[str, str]) -> httpx.Response:
+def _post(done: ReplayedDesk, fields: dict[str, str]) -> httpx2.Response:
     return done.client.post(
         address_of(done.alerts[-1], "/decisions"), data=fields, follow_redirects=False
     )
@@ -139,7 +139,7 @@ def test_a_decision_between_check_and_append_is_refused_by_the_log(
 
 def test_a_form_of_another_session_is_refused(done: ReplayedDesk) -> None:
     fields = _fields(done)
-    assert _post(done, {**fields, "token": "x"}).status_code == 400
+    assert _post(done, {**fields, "token": "x"}).status_code == 403
     other = done.as_reader("B. Other")
     answer = other.post(address_of(done.alerts[-1], "/decisions"), data=fields)
     assert answer.status_code == 400

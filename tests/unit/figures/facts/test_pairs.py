@@ -58,7 +58,9 @@ def given() -> Given:
         cases=case_lanes(explained.view, "zinc", "rash", explained.last_day).to_dicts(),
         forest=strata_forest(around).to_dicts(),
         neighbours=neighbours_with_and_without(around).to_dicts(),
-        evidence=daily_evidence(around, explained.view, explained.last_day).to_dicts(),
+        evidence=daily_evidence(
+            around, explained.view, explained.last_day, by_sex=False
+        ).to_dicts(),
         alerts=[
             _tested(each)
             for each in explained.alerts

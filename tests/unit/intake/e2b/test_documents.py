@@ -132,7 +132,7 @@ def test_a_message_over_the_limit_is_rejected_and_the_next_is_read(
 
 
 def test_elements_between_messages_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "MOST_MESSAGE_BYTES", 1 << 18)
+    monkeypatch.setattr(documents, "MOST_BETWEEN_BYTES", 1 << 18)
     reports, [rejected] = read(batch_of([message(1), "<a/>" * 200_000, message(2)]))
     assert [report.case_id for report in reports] == ["DE-ACME-1"]
     assert "more than 262144 bytes outside of messages" in rejected.reason
