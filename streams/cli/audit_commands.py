@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from schemas.alert import Alert
 from schemas.decision import GENESIS, Assessment, Decision, SignalState
@@ -261,7 +261,7 @@ def show(signal_key: SignalArgument, log: LogOption = _LOG) -> None:
     if not steps:
         msg = f"{log}: must hold the signal; got nothing decided of {signal_key!r}"
         raise InputError(msg)
-    table = Table("no.", "at", "step", "by", "reason")
+    table = Table("no.", Column("at", no_wrap=True), "step", "by", "reason")
     for e in steps:
         step = f"{e.frm} -> {e.decision.to}"
         at = f"{e.at:%Y-%m-%d %H:%M}Z"
