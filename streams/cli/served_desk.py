@@ -23,10 +23,10 @@ from streams.core.cases.strata import default_age_bands
 from streams.core.safety.safety_record import SafetyRecord
 from streams.delivery.api.service import Service
 from streams.intake.notices import decode_notice
+from streams.runtime.followers.history_follower import FollowedHistory, following
+from streams.runtime.followers.topic_follower import following_topic
 from streams.runtime.owner_only import owner_only_folder
 from streams.runtime.settings import Settings
-from streams.runtime.workers.history_follower import FollowedHistory, following
-from streams.runtime.workers.topic_follower import following_topic
 
 __all__ = ["OPENID_SECRET", "ServedDesk"]
 

@@ -11,9 +11,9 @@ from schemas.errors import StateError
 from streams.core.cases.strata import AgeBands
 from streams.core.counting.case_history import CaseHistory, KnownCases
 from streams.core.detection.input_offsets import is_next
+from streams.runtime.followers.topic_follower import following_topic
 from streams.runtime.settings import Settings
 from streams.runtime.wire.deltas import decode_delta
-from streams.runtime.workers.topic_follower import following_topic
 
 __all__ = ["FollowedHistory", "following"]
 
